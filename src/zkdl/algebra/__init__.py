@@ -1,0 +1,1 @@
+"""Pure functions on the field, its extension and multilinear extensions. Nothing here touches a transcript."""

@@ -1,0 +1,1 @@
+"""Committed one-time pads, affine expressions in them, product triples."""

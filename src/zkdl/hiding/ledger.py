@@ -1,0 +1,168 @@
+"""Hidden scalars: what is sent is the value minus a committed one-time pad. [proof-system.md, sections 2 and 9]
+
+Both parties keep every hidden quantity as an affine expression (known constant + sum of public multiples of pads), and
+collect linear constraints "expression = 0". A product of two hidden values needs a committed triple; triples are
+checked by sacrifice, so that every constraint stays linear.
+
+Transcript:
+    send/receive            P -> V: value - pad, one element of K per value
+    send_products           P -> V: x - a, y - b for a committed triple (a, b, c = a*b)
+    sacrifice (at the end)  V -> P: chi;  P -> V: chi*a - a', b - b' for every triple
+Soundness error: a triple with c != a*b survives for at most one chi: 1/|K|, one chi for all triples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkdl.algebra.extension import ONE, ZERO, Array, Ext, from_array, to_array
+from zkdl.errors import InternalError
+from zkdl.transcript.channel import ProverChannel, VerifierChannel
+
+TRIPLE = 6  # a, b, c and the one-time triple a', b', c'
+
+
+@dataclass(frozen=True)
+class PadCount:
+    """How many hidden scalars and hidden products a protocol sends: a function of the statement alone."""
+
+    singles: int = 0
+    products: int = 0
+
+    def __add__(self, other: PadCount) -> PadCount:
+        return PadCount(self.singles + other.singles, self.products + other.products)
+
+    @property
+    def pads(self) -> int:
+        return self.singles + TRIPLE * self.products
+
+
+class Affine:
+    """known + sum of coefficient * pad. Immutable."""
+
+    __slots__ = ("known", "terms")
+
+    def __init__(self, known: Ext = ZERO, terms: dict[int, Ext] | None = None) -> None:
+        self.known = known
+        self.terms = terms or {}
+
+    def __add__(self, other: Affine | Ext | int) -> Affine:
+        if not isinstance(other, Affine):
+            return Affine(self.known + other, self.terms)
+        terms = dict(self.terms)
+        for pad, coefficient in other.terms.items():
+            terms[pad] = terms[pad] + coefficient if pad in terms else coefficient
+        return Affine(self.known + other.known, terms)
+
+    def __mul__(self, scale: Ext | int) -> Affine:
+        return Affine(self.known * scale, {pad: c * scale for pad, c in self.terms.items()})
+
+    def __neg__(self) -> Affine:
+        return self * -1
+
+    def __sub__(self, other: Affine | Ext | int) -> Affine:
+        return self + (-other)
+
+
+def constant(value: Ext | int) -> Affine:
+    """A public value as an expression."""
+    return Affine(value if isinstance(value, Ext) else Ext(value))
+
+
+class Ledger:
+    """Bookkeeping that prover and verifier share."""
+
+    def __init__(self, count: PadCount) -> None:
+        self.count = count
+        self.constraints: list[Affine] = []
+        self._singles = 0
+        self._products = 0
+
+    def require_zero(self, expression: Affine) -> None:
+        """Record a linear constraint."""
+        self.constraints.append(expression)
+
+    def _next_single(self, masked: Ext) -> Affine:
+        if self._singles == self.count.singles:
+            raise InternalError("more hidden scalars than the statement announces")
+        self._singles += 1
+        return Affine(masked, {self._singles - 1: ONE})
+
+    def _next_product(self, x: Ext, y: Ext) -> tuple[Affine, Affine, Affine]:
+        if self._products == self.count.products:
+            raise InternalError("more hidden products than the statement announces")
+        a = self.count.singles + TRIPLE * self._products
+        self._products += 1
+        # (x + a)(y + b) = x*y + y*a + x*b + a*b, and the pad a + 2 holds a*b.
+        return Affine(x, {a: ONE}), Affine(y, {a + 1: ONE}), Affine(x * y, {a: y, a + 1: x, a + 2: ONE})
+
+    def check_used_up(self) -> None:
+        """Every announced pad was used exactly once."""
+        if self._singles != self.count.singles or self._products != self.count.products:
+            raise InternalError(
+                "hidden scalars used differ from those announced",
+                used=(self._singles, self._products),
+                announced=(self.count.singles, self.count.products),
+            )
+
+    def _sacrifice_constraints(self, chi: Ext, opened: Array) -> None:
+        for i, (d, e) in enumerate(zip(from_array(opened[:, 0]), from_array(opened[:, 1]), strict=True)):
+            a = self.count.singles + TRIPLE * i
+            self.require_zero(Affine(-d, {a: chi, a + 3: -ONE}))
+            self.require_zero(Affine(-e, {a + 1: ONE, a + 4: -ONE}))
+            self.require_zero(Affine(-(d * e), {a + 2: chi, a + 5: -ONE, a + 4: -d, a + 3: -e}))
+
+
+class ProverLedger(Ledger):
+    """Args: pads (count.pads, 2) uint64, uniform except that c = a*b in each triple."""
+
+    def __init__(self, count: PadCount, channel: ProverChannel, pads: Array) -> None:
+        super().__init__(count)
+        self.channel = channel
+        self._pads = from_array(pads)
+
+    def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
+        first = self._singles
+        hidden = [self._next_single(value - self._pads[first + i]) for i, value in enumerate(values)]
+        self.channel.send_elements(label, to_array([h.known for h in hidden]))
+        return hidden
+
+    def send_products(self, label: str, pairs: Sequence[tuple[Ext, Ext]]) -> list[tuple[Affine, Affine, Affine]]:
+        hidden = []
+        for x, y in pairs:
+            a = self.count.singles + TRIPLE * self._products
+            hidden.append(self._next_product(x - self._pads[a], y - self._pads[a + 1]))
+        self.channel.send_elements(label, to_array([e.known for x, y, _ in hidden for e in (x, y)]))
+        return hidden
+
+    def sacrifice(self) -> None:
+        chi = self.channel.transcript.challenge("chi")
+        opened = np.zeros((self.count.products, 2, 2), dtype=np.uint64)
+        for i in range(self.count.products):
+            a = self.count.singles + TRIPLE * i
+            opened[i, 0] = (chi * self._pads[a] - self._pads[a + 3]).array()
+            opened[i, 1] = (self._pads[a + 1] - self._pads[a + 4]).array()
+        self.channel.send_elements("sacrifice", opened)
+        self._sacrifice_constraints(chi, opened)
+
+
+class VerifierLedger(Ledger):
+    """Reads masked values; never learns what they hide."""
+
+    def __init__(self, count: PadCount, channel: VerifierChannel) -> None:
+        super().__init__(count)
+        self.channel = channel
+
+    def receive(self, label: str, count: int) -> list[Affine]:
+        return [self._next_single(value) for value in from_array(self.channel.receive_elements(label, (count, 2)))]
+
+    def receive_products(self, label: str, count: int) -> list[tuple[Affine, Affine, Affine]]:
+        values = from_array(self.channel.receive_elements(label, (2 * count, 2)))
+        return [self._next_product(values[2 * i], values[2 * i + 1]) for i in range(count)]
+
+    def sacrifice(self) -> None:
+        chi = self.channel.transcript.challenge("chi")
+        self._sacrifice_constraints(chi, self.channel.receive_elements("sacrifice", (self.count.products, 2, 2)))

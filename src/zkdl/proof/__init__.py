@@ -1,0 +1,1 @@
+"""Composition: statements in, proof bytes out, and back."""

@@ -1,0 +1,94 @@
+"""Linear claims on a committed matrix, as prover and verifier both write them down. [review.md, section (d)]
+
+A claim is  value = sum over parts of  sum_i weights[i] * <in_row, row[first_row + i]>. In-row vectors carry a name, so
+that all parts with the same vector share one table in the batching sumcheck. Both are public and arbitrary: rows need no
+tensor structure, and an in-row vector may be any vector of ell elements of K.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zkdl.algebra.extension import ONE, Array, Ext
+from zkdl.backend.base import Backend
+from zkdl.commitment.ligero import Matrix
+from zkdl.hiding.ledger import Affine, constant
+
+
+@dataclass(frozen=True)
+class Part:
+    """weights (r, 2) on rows first_row .. first_row + r, contracted with the in-row vector named `in_row`."""
+
+    in_row: str
+    first_row: int
+    weights: Array
+
+
+@dataclass
+class Claims:
+    """All claims on one commitment in one proof.
+
+    Attributes:
+        in_rows: name -> (ell, 2) K array.
+        claims: hidden value and parts of each claim.
+    """
+
+    in_rows: dict[str, Array] = field(default_factory=dict)
+    claims: list[tuple[Affine, list[Part]]] = field(default_factory=list)
+
+    def add(self, value: Affine, parts: list[Part]) -> None:
+        self.claims.append((value, parts))
+
+
+@dataclass(frozen=True)
+class Batched:
+    """One random combination of all claims: value = sum_names sum_i rows[name][i] <in_rows[name], row_i>."""
+
+    value: Affine
+    names: list[str]
+    in_rows: list[Array]
+    row_weights: list[Array]
+    used: list[np.ndarray[tuple[int], np.dtype[np.bool_]]]
+
+    def combined_rows(self, backend: Backend, at_point: list[Ext]) -> Array:
+        """Row weights of the fold, (m, 2), given each in-row vector's value at the sumcheck's point."""
+        out = np.zeros_like(self.row_weights[0])
+        for weights, used, value in zip(self.row_weights, self.used, at_point, strict=True):
+            for first, last in spans(used):
+                scaled = backend.k_mul(weights[first:last], value.array())
+                out[first:last] = backend.k_add(out[first:last], scaled)
+        return out
+
+
+def spans(used: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[tuple[int, int]]:
+    """Maximal runs of True as half-open intervals."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], used, [False]]).astype(np.int8)))
+    return [(int(edges[i]), int(edges[i + 1])) for i in range(0, len(edges), 2)]
+
+
+def batch(backend: Backend, claims: Claims, rows: int, g: Ext) -> Batched:
+    """Combine with powers of g, which must have been drawn after every claim was absorbed."""
+    names = list(claims.in_rows)
+    where = {name: i for i, name in enumerate(names)}
+    weights = [np.zeros((rows, 2), dtype=np.uint64) for _ in names]
+    used = [np.zeros(rows, dtype=np.bool_) for _ in names]
+    value, power = constant(0), ONE
+    for claimed, parts in claims.claims:
+        value = value + claimed * power
+        for part in parts:
+            i = where[part.in_row]
+            span = slice(part.first_row, part.first_row + len(part.weights))
+            weights[i][span] = backend.k_add(weights[i][span], backend.k_mul(part.weights, power.array()))
+            used[i][span] = True
+        power = power * g
+    return Batched(value, names, [claims.in_rows[name] for name in names], weights, used)
+
+
+def fold_rows(backend: Backend, weights: Array, used: np.ndarray[tuple[int], np.dtype[np.bool_]], matrix: Matrix) -> Array:
+    """sum_i weights[i] * matrix[i] over the rows in use: (columns, 2)."""
+    out = np.zeros((matrix.shape[1], 2), dtype=np.uint64)
+    for first, last in spans(used):
+        out = backend.k_add(out, backend.vecmat(np.ascontiguousarray(weights[first:last]), matrix[first:last]))
+    return out

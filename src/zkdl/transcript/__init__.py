@@ -1,0 +1,1 @@
+"""Fiat-Shamir transcript and the two ends of the proof stream."""
