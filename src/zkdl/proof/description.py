@@ -1,0 +1,71 @@
+"""The proven statement in plain words: what is proven, what is not, what leaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zkdl.proof.verify import Verified
+
+LOSSES = {"ce": "softmax cross-entropy", "mse": "squared error"}
+
+
+def describe(verified: Verified) -> str:
+    """Several lines of ASCII text."""
+    run, segments = verified.run, verified.segments
+    first, last = segments[0], segments[-1]
+    steps = last.first_step + last.steps - first.first_step
+    network = "-".join(str(width) for width in run.widths)
+    lines = [
+        f"Proven: {steps} steps of mini-batch SGD (steps {first.first_step} to {last.first_step + last.steps - 1} of {run.steps},"
+        f" batch {run.batch}, {LOSSES[run.loss]}) of the network {network},",
+        f"  in exact integer arithmetic with {run.format.activation_bits}-bit activations, {run.format.gradient_bits}-bit gradients"
+        f" and {run.format.weight_frac} fraction bits of the weights,",
+        f"  on batches that the public sampler drew from the {run.examples} examples committed as {run.data_root},",
+        f"  starting from {_start(verified)},",
+        f"  gave the weights committed as {last.w_out.root}.",
+        f"The committed features lie in [{run.format.feature_min}, {run.format.feature_min + (1 << run.format.feature_bits) - 1}]"
+        " and every example has exactly one label.",
+    ]
+    if "weights" in verified.checked:
+        lines.append("The given weights file holds exactly these weights.")
+    if "data" in verified.checked:
+        lines.append("The given data are exactly the committed examples, in this order.")
+    lines += ["", "Not proven or only assumed:"]
+    lines += [f"  - {line}" for line in _caveats(verified)]
+    lines += ["", "Public besides the proof: network, schedule, number formats and scales of every segment (they tell the largest"]
+    lines += ["  activation and gradient of each layer up to a factor of two), the number of steps per segment, all commitments."]
+    lines += ["Hidden: data, labels, weights, activations, gradients, loss and accuracy."]
+    lines += [
+        "",
+        f"Soundness: 2^-{verified.soundness_bits:.1f} per random-oracle query in the weakest segment,"
+        f" 2^-{verified.run_bits:.1f} for the sum of all errors; no conjecture.",
+    ]
+    return "\n".join(lines)
+
+
+def _start(verified: Verified) -> str:
+    run, first = verified.run, verified.segments[0]
+    if first.first_step > 0:
+        return f"the weights committed as {first.w_in.root}"
+    if run.init_seed is not None:
+        return f"the initial weights expanded from the public seed {run.init_seed}"
+    return f"the initial weights committed as {run.init_root}, proven to be in range"
+
+
+def _caveats(verified: Verified) -> list[str]:
+    run = verified.run
+    lines = []
+    if not verified.whole_chain:
+        lines.append("the bound on the weights at the first step shown is an assumption: the chain does not start at step 0")
+    if not verified.complete:
+        lines.append(f"the run was planned for {run.steps} steps; not all of them are in this proof")
+    if run.beacon is None:
+        lines.append("the sampler's seed had no beacon: the prover could have searched for a favourable order of the examples")
+    lines += [
+        "nothing is said about the quality, origin or licence of the data",
+        "the computation is the integer training that ran; no floating-point training is claimed",
+        "other runs may have been made and thrown away",
+        "gradients pass where activations were clamped (straight-through)",
+    ]
+    return lines

@@ -1,0 +1,159 @@
+"""The proof container `*.zkproof`. [ecosystem.md, section 5]
+
+    magic (8) | u32 format version | u32 header length | header | sections, one after the other
+The header is canonical JSON (ASCII, sorted keys, no white space, integers and strings only) and is re-encoded and compared.
+It holds the run statement, the segment statements and the section table. Nothing may follow the last section.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from zkdl.errors import MalformedProof, NotProvable, VersionError
+from zkdl.statement.run import RunStatement
+from zkdl.statement.segment import SegmentStatement
+
+MAGIC = b"ZKDLPROF"
+FORMAT_VERSION = 1
+PROTOCOL = "zkdl/run/1"
+MAX_HEADER = 16 << 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a container says about itself; nothing in it is trusted before it is verified."""
+
+    run: RunStatement
+    segments: list[SegmentStatement]
+    sections: list[tuple[str, int]]
+
+
+class SectionReader:
+    """Reads one section of known length from a stream, never beyond it."""
+
+    def __init__(self, stream: IO[bytes], n_bytes: int) -> None:
+        self._stream = stream
+        self._left = n_bytes
+
+    def read(self, n_bytes: int, /) -> bytes:
+        wanted = min(n_bytes, self._left)
+        data = self._stream.read(wanted) if wanted else b""
+        self._left -= len(data)
+        return data
+
+
+def canonical_json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+
+
+def section_names(run: RunStatement, segments: int) -> list[str]:
+    """Sections in file order: a function of the statement."""
+    return ["data", *(["initial"] if run.init_root is not None else []), *(f"segment-{i}" for i in range(segments))]
+
+
+def write_container(
+    path: Path | str, run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path | bytes]]
+) -> None:
+    """Write atomically: a temporary file beside `path`, flushed to disk, then renamed."""
+    path = Path(path)
+    sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size for _, data in sections]
+    header = canonical_json(
+        {
+            "protocol": PROTOCOL,
+            "run": run.to_json(),
+            "segments": [segment.to_json() for segment in segments],
+            "sections": [[name, size] for (name, _), size in zip(sections, sizes, strict=True)],
+        }
+    )
+    temporary = path.with_name(path.name + ".partial")
+    with temporary.open("wb") as out:
+        out.write(MAGIC + FORMAT_VERSION.to_bytes(4, "little") + len(header).to_bytes(4, "little") + header)
+        for _, data in sections:
+            if isinstance(data, bytes):
+                out.write(data)
+            else:
+                with data.open("rb") as source:
+                    shutil.copyfileobj(source, out)
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(path)
+
+
+def _exact(stream: IO[bytes], n_bytes: int) -> bytes:
+    data = stream.read(n_bytes)
+    if len(data) != n_bytes:
+        raise MalformedProof("the file ends inside its header", code="PROOF_TRUNCATED")
+    return data
+
+
+def _parse_header(raw: bytes) -> Any:
+    """JSON without floats, constants or deep nesting."""
+
+    def refuse(text: str) -> Any:
+        raise MalformedProof("the header holds a number that is no integer", code="HEADER", value=text[:40])
+
+    def integer(text: str) -> int:
+        if len(text) > 80:
+            raise MalformedProof("the header holds an integer that is too long", code="HEADER")
+        return int(text)
+
+    try:
+        return json.loads(raw.decode("ascii"), parse_float=refuse, parse_constant=refuse, parse_int=integer)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise MalformedProof("the header is not JSON", code="HEADER") from error
+
+
+def read_header(stream: IO[bytes]) -> Header:
+    """Parse and check the header; the stream then stands at the first section.
+
+    Raises: MalformedProof, VersionError.
+    """
+    magic = stream.read(8)
+    if magic != MAGIC:
+        raise MalformedProof("this is not a zkdl proof", code="PROOF_MAGIC")
+    version = int.from_bytes(_exact(stream, 4), "little")
+    if version != FORMAT_VERSION:
+        raise VersionError(
+            f"the proof has format {version}, this verifier reads format {FORMAT_VERSION}",
+            code="VERSION",
+            hint="Install the zkdl release that wrote it",
+        )
+    length = int.from_bytes(_exact(stream, 4), "little")
+    if length > MAX_HEADER:
+        raise MalformedProof("the header is too long", code="HEADER", bytes=length)
+    raw = _exact(stream, length)
+    fields = _parse_header(raw)
+    if not isinstance(fields, dict) or set(fields) != {"protocol", "run", "segments", "sections"}:
+        raise MalformedProof("the header has other fields than a header has", code="HEADER")
+    if canonical_json(fields) != raw:
+        raise MalformedProof("the header is not in canonical form", code="HEADER")
+    if fields["protocol"] != PROTOCOL:
+        raise VersionError("the proof follows another protocol", code="VERSION", protocol=str(fields["protocol"])[:80])
+    return _typed_header(fields)
+
+
+def _typed_header(fields: dict[str, Any]) -> Header:
+    if not isinstance(fields["segments"], list) or not isinstance(fields["sections"], list):
+        raise MalformedProof("segments and sections must be lists", code="HEADER")
+    try:
+        run = RunStatement.from_json(fields["run"])
+        segments = [SegmentStatement.from_json(segment) for segment in fields["segments"]]
+    except NotProvable as error:
+        raise MalformedProof(f"the statement is not well formed: {error.message}", code="STATEMENT", **error.where) from error
+    sections = []
+    for entry in fields["sections"]:
+        if not (isinstance(entry, list) and len(entry) == 2):
+            raise MalformedProof("a section is a name and a length", code="HEADER")
+        name, size = entry
+        if not isinstance(name, str) or isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < 1 << 48:
+            raise MalformedProof("a section is a name and a length", code="HEADER")
+        sections.append((name, size))
+    if [name for name, _ in sections] != section_names(run, len(segments)):
+        raise MalformedProof("the sections are not those of this run", code="HEADER")
+    return Header(run, segments, sections)
+

@@ -1,0 +1,150 @@
+"""Entry points of the prover. Each returns the bytes of one section of the proof container.
+
+All randomness derives from the given 32-byte secret together with the statement, the roots and a digest of the witness: a
+retry with the same inputs repeats the same proof and spends no opening; other inputs give unrelated randomness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkdl.backend.base import Backend
+from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
+from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment
+from zkdl.errors import InternalError, UsageError
+from zkdl.hiding.entropy import Entropy
+from zkdl.proof import certificate
+from zkdl.proof.prover_tables import SegmentWitness, empty_columns, fill_multiplicities
+from zkdl.proof.public import SegmentPublic, segment_public
+from zkdl.proof.run_certificates import (
+    DATA_PROTOCOL,
+    INITIAL_PROTOCOL,
+    data_certificate_layout,
+    initial_certificate_layout,
+)
+from zkdl.proof.segment_prover import Progress, SegmentProver, StoredCommitments, prove_witness, silent
+from zkdl.statement.run import RunStatement
+from zkdl.statement.segment import SegmentStatement
+from zkdl.statement.weights import Weights
+from zkdl.train.segment import run_segment
+
+
+def parameters_of(run: RunStatement, sets: dict[str, ParameterSet] | None = None) -> ParameterSet:
+    """The named parameter set. Raises UsageError for a name that this release does not know."""
+    known = sets or PARAMETER_SETS
+    if run.parameter_set not in known:
+        raise UsageError("unknown parameter set", code="PARAMETER_SET", name=run.parameter_set)
+    return known[run.parameter_set]
+
+
+def prove_data_certificate(
+    run: RunStatement,
+    dataset: DatasetCommitment,
+    secret: bytes,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+    parameter_sets: dict[str, ParameterSet] | None = None,
+) -> bytes:
+    """Section "data": once per dataset root."""
+    layout = data_certificate_layout(run, parameters_of(run, parameter_sets))
+    entropy = Entropy(secret, b"data" + run.digest() + dataset.root)
+    return certificate.prove(backend, DATA_PROTOCOL, run.canonical(), layout, dataset.committed, entropy, progress)
+
+
+def prove_initial_weights(
+    run: RunStatement,
+    weights: WeightsCommitment,
+    secret: bytes,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+    parameter_sets: dict[str, ParameterSet] | None = None,
+) -> bytes:
+    """Section "initial": only when the run starts from committed weights."""
+    layout = initial_certificate_layout(run, parameters_of(run, parameter_sets))
+    entropy = Entropy(secret, b"initial" + run.digest() + weights.root)
+    return certificate.prove(backend, INITIAL_PROTOCOL, run.canonical(), layout, weights.committed, entropy, progress)
+
+
+def make_witness(
+    public: SegmentPublic, weights_in: Weights, features: NDArray[np.int32], labels: NDArray[np.int32]
+) -> tuple[SegmentWitness, Weights]:
+    """Re-execute the segment and write down its witness. Returns it with the weights at the end."""
+    layout = public.layout
+    matrix, columns = empty_columns(layout)
+    result = run_segment(
+        public.run, public.segment, weights_in, features, labels, public.indices, public.schedule.sizes, views=columns
+    )
+    steps, batch = 1 << layout.log_steps, 1 << layout.log_batch
+    present = public.indices >= 0
+    slot_labels = np.full((steps, batch), -1, dtype=np.int64)
+    inputs = np.zeros((steps, batch, features.shape[1]), dtype=np.int32)
+    t, b = np.nonzero(present)
+    slot_labels[t, b] = labels[public.indices[t, b]]
+    inputs[t, b] = features[public.indices[t, b]]
+    witness = SegmentWitness(
+        public, matrix, columns, np.ascontiguousarray(inputs.transpose(2, 0, 1)), slot_labels, labels
+    )
+    fill_multiplicities(witness)
+    return witness, result.weights_out
+
+
+def prove_segment(
+    run: RunStatement,
+    segment: SegmentStatement,
+    dataset: DatasetCommitment,
+    w_in: WeightsCommitment | None,
+    w_out: WeightsCommitment,
+    weights_in: Weights,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    secret: bytes,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+    parameter_sets: dict[str, ParameterSet] | None = None,
+) -> bytes:
+    """Section "segment-i": re-executes the segment from weights_in and proves every step of it.
+
+    Args:
+        w_in: None exactly when the segment starts from the public seed.
+        features (N, d_0) int32, labels (N,) int32: the committed dataset.
+    Raises: InternalError when a root differs from the statement's.
+    """
+    public = segment_public(run, segment, parameters_of(run, parameter_sets))
+    roots = {"dataset": (dataset.root.hex(), run.data_root), "w_out": (w_out.root.hex(), segment.w_out.root)}
+    roots["w_in"] = ("" if w_in is None else w_in.root.hex(), segment.w_in.root)
+    for name, (found, stated) in roots.items():
+        if found != stated:
+            raise InternalError("a commitment is not the one in the statement", commitment=name)
+    progress("witness", 0.0)
+    witness, weights_out = make_witness(public, weights_in, features, labels)
+    progress("witness", 1.0)
+    return prove_with_witness(
+        public, witness, weights_in, weights_out, dataset, w_in, w_out, secret, backend=backend, progress=progress
+    )
+
+
+def prove_with_witness(
+    public: SegmentPublic,
+    witness: SegmentWitness,
+    weights_in: Weights,
+    weights_out: Weights,
+    dataset: DatasetCommitment,
+    w_in: WeightsCommitment | None,
+    w_out: WeightsCommitment,
+    secret: bytes,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+) -> bytes:
+    """The proof of a given witness; it is accepted only if the witness is right."""
+    digest = hashlib.sha256(np.ascontiguousarray(witness.matrix)).digest()
+    entropy = Entropy(secret, b"segment" + public.statement_bytes() + digest)
+    stored = StoredCommitments(dataset.committed, None if w_in is None else w_in.committed, w_out.committed)
+    prover = SegmentProver(backend, public, witness, (weights_in, weights_out), stored, entropy, progress)
+    return prove_witness(prover)

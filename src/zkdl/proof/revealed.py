@@ -1,0 +1,67 @@
+"""Revealed weights: a safetensors file with exact integers and the key of their commitment.
+
+Read here without any library, because the verifier depends on numpy and the standard library alone. Format: u64 header
+length, JSON header, raw little-endian data. Tensors are `layer.<l>.weight` and `layer.<l>.bias`, int64; the metadata
+hold `weight_frac` and `commitment_key`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkdl.errors import UsageError
+from zkdl.statement.weights import Weights
+
+MAX_HEADER = 1 << 20
+
+
+def _bad(path: Path, what: str) -> UsageError:
+    return UsageError(f"the weights file {what}", code="WEIGHTS_FILE", file=str(path))
+
+
+def _tensor(path: Path, body: bytes, entry: Any) -> NDArray[np.int64]:
+    try:
+        begin, end = entry["data_offsets"]
+        shape, kind = [int(n) for n in entry["shape"]], entry["dtype"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _bad(path, "has a tensor without shape, type or place") from error
+    if kind != "I64" or any(n < 0 for n in shape) or not 0 <= begin <= end <= len(body):
+        raise _bad(path, "holds something else than int64 tensors")
+    if end - begin != 8 * int(np.prod(shape, dtype=np.int64)):
+        raise _bad(path, "has a tensor whose size does not fit its shape")
+    return np.frombuffer(body[begin:end], dtype="<i8").astype(np.int64).reshape(shape)
+
+
+def read_weights(path: Path | str) -> tuple[Weights, bytes, int]:
+    """Weights, commitment key (32 bytes) and fraction bits. Raises UsageError for anything but such a file."""
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError("the weights cannot be read", code="FILE_MISSING", file=str(path)) from error
+    length = int.from_bytes(raw[:8], "little")
+    if len(raw) < 8 or length > min(MAX_HEADER, len(raw) - 8):
+        raise _bad(path, "is no safetensors file")
+    try:
+        header = json.loads(raw[8 : 8 + length])
+        metadata = header.pop("__metadata__")
+        key, weight_frac = bytes.fromhex(metadata["commitment_key"]), int(metadata["weight_frac"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _bad(path, "was not written by zkdl prove --reveal-weights") from error
+    body, layers = raw[8 + length :], sum(name.endswith(".weight") for name in header)
+    expected = {f"layer.{l}.weight" for l in range(1, layers + 1)}
+    if len(key) != 32 or layers == 0 or not expected <= set(header):
+        raise _bad(path, "was not written by zkdl prove --reveal-weights")
+    matrices = [_tensor(path, body, header[f"layer.{l}.weight"]) for l in range(1, layers + 1)]
+    biases = [
+        _tensor(path, body, header[f"layer.{l}.bias"]) if f"layer.{l}.bias" in header else None
+        for l in range(1, layers + 1)
+    ]
+    if any(matrix.ndim != 2 for matrix in matrices) or any(b is not None and b.ndim != 1 for b in biases):
+        raise _bad(path, "has a weight that is no matrix")
+    return Weights(W=matrices, b=biases), key, weight_frac

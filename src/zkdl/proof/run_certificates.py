@@ -1,0 +1,46 @@
+"""The two certificates of a run: data in range with one-hot labels, and committed initial weights in range."""
+
+from __future__ import annotations
+
+from zkdl.commitment.parameters import ParameterSet
+from zkdl.commitment.stored import dataset_layout, weights_layout
+from zkdl.errors import NotProvable
+from zkdl.proof.certificate import CertificateLayout, RowRange, ZeroBehind, certificate_layout
+from zkdl.statement.run import RunStatement
+
+DATA_PROTOCOL = "zkdl/data/1"
+INITIAL_PROTOCOL = "zkdl/initial/1"
+
+
+def data_certificate_layout(run: RunStatement, parameters: ParameterSet) -> CertificateLayout:
+    """Features in [feature_min, feature_min + 2^feature_bits), labels one-hot, nothing behind the last example."""
+    layout = dataset_layout(run.examples, run.widths[0], run.classes, run.data_budget, parameters)
+    ranges, labels, padded = [], [], []
+    for block in range(layout.blocks):
+        first = block * layout.block_rows
+        present = min(layout.code.row, run.examples - block * layout.code.row)
+        ranges.append(RowRange(first, layout.features, -run.format.feature_min, run.format.feature_bits))
+        ranges.append(RowRange(first + layout.features, layout.classes, 0, 1))
+        labels.append((first + layout.features, layout.classes, present))
+        if present < layout.code.row:
+            padded.append((first, layout.features, present))
+    return certificate_layout(layout.code, ranges, ZeroBehind(tuple(labels), tuple(padded)), parameters)
+
+
+def _power(bound: int, what: str, layer: int) -> int:
+    if bound < 1 or bound & (bound - 1):
+        raise NotProvable("a bound of committed initial weights must be a power of two", code="INITIAL_BOUND", layer=layer, field=what)
+    return bound.bit_length() - 1
+
+
+def initial_certificate_layout(run: RunStatement, parameters: ParameterSet) -> CertificateLayout:
+    """-bound <= value < bound for every weight and bias, bounds being powers of two."""
+    layout = weights_layout(run.widths, run.bias, run.weights_budget, parameters)
+    ranges = []
+    for l, place in enumerate(layout.layers):
+        log_bound = _power(run.init_weight_bound[l], "init_weight_bound", l + 1)
+        ranges.append(RowRange(place.first_row, place.rows, 1 << log_bound, log_bound + 1))
+        if place.bias_row is not None:
+            log_bound = _power(max(1, run.init_bias_bound[l]), "init_bias_bound", l + 1)
+            ranges.append(RowRange(place.bias_row, 1, 1 << log_bound, log_bound + 1))
+    return certificate_layout(layout.code, ranges, ZeroBehind(), parameters)
