@@ -29,7 +29,6 @@ from zkdl.proof.segment_prover import Progress, SegmentProver, StoredCommitments
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
-from zkdl.train.segment import run_segment
 
 
 def parameters_of(run: RunStatement, sets: dict[str, ParameterSet] | None = None) -> ParameterSet:
@@ -75,6 +74,8 @@ def make_witness(
 ) -> tuple[SegmentWitness, Weights]:
     """Re-execute the segment and write down its witness. Returns it with the weights at the end."""
     layout = public.layout
+    from zkdl.train.segment import run_segment
+
     matrix, columns = empty_columns(layout)
     result = run_segment(
         public.run, public.segment, weights_in, features, labels, public.indices, public.schedule.sizes, views=columns

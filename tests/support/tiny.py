@@ -1,0 +1,130 @@
+"""Small runs and a small parameter set, for tests only: the command line refuses it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tests.support.trainer import Cheat, slow_witness
+from zkdl.backend.base import Backend
+from zkdl.backend.select import get_backend
+from zkdl.commitment.parameters import ParameterSet
+from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
+from zkdl.proof.prove import prove_with_witness
+from zkdl.proof.prover_tables import SegmentWitness
+from zkdl.proof.public import SegmentPublic, segment_public
+from zkdl.proof.segment_verifier import verify_segment
+from zkdl.statement import bounds, initialisation, requantise
+from zkdl.statement.initialisation import initial_weights
+from zkdl.statement.run import RunFormat, RunStatement
+from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial_state
+from zkdl.statement.weights import Weights
+
+# The soundness error of these sizes is about 2^-17: a wrong proof has to be caught by an equation, not by luck.
+TINY = ParameterSet("tiny-test", soundness_bits=16, query_bits=20.0, log_pad_row=5, test_only=True)
+SETS = {TINY.name: TINY}
+KEYS = {name: bytes([i]) * 32 for i, name in enumerate(("dataset", "w_in", "w_out", "secret"), start=1)}
+
+
+@dataclass
+class Tiny:
+    """A run with one segment and everything needed to prove it."""
+
+    run: RunStatement
+    segment: SegmentStatement
+    x: np.ndarray
+    y: np.ndarray
+    weights_in: Weights
+    backend: Backend
+    dataset: DatasetCommitment
+    w_in: WeightsCommitment | None
+
+    @property
+    def public(self) -> SegmentPublic:
+        return segment_public(self.run, self.segment, TINY)
+
+    def witness(self, cheat: Cheat | None = None) -> tuple[SegmentWitness, Weights]:
+        return slow_witness(self.public, self.weights_in, self.x, self.y, cheat)
+
+    def commit_out(self, weights: Weights) -> WeightsCommitment:
+        return commit_weights(weights, KEYS["w_out"], self.run.weights_budget, TINY, self.backend)
+
+    def state(self, w_out: WeightsCommitment) -> SegmentStatement:
+        return replace(self.segment, w_out=replace(self.segment.w_out, root=w_out.root.hex()))
+
+    def prove(
+        self, witness: SegmentWitness, weights_out: Weights, claimed_out: Weights | None = None
+    ) -> tuple[SegmentPublic, bytes]:
+        """Proof of a witness whose final weights are (claimed to be) committed in the statement."""
+        w_out = self.commit_out(claimed_out or weights_out)
+        public = segment_public(self.run, self.state(w_out), TINY)
+        proof = prove_with_witness(
+            public,
+            replace(witness, public=public),
+            self.weights_in,
+            claimed_out or weights_out,
+            self.dataset,
+            self.w_in,
+            w_out,
+            KEYS["secret"],
+            backend=self.backend,
+        )
+        return public, proof
+
+    def verify(self, public: SegmentPublic, proof: bytes, backend: Backend | None = None) -> None:
+        initial = initial_weights(self.run) if public.seeded else None
+        verify_segment(public, io.BytesIO(proof), backend or self.backend, initial)
+
+
+def tiny_run(
+    widths: tuple[int, ...] = (6, 5, 4, 3),
+    loss: str = "ce",
+    batch: int = 3,
+    steps: int = 3,
+    examples: int = 7,
+    bias: tuple[bool, ...] | None = None,
+    seeded: bool = True,
+    weight_frac: int = 12,
+    limbs: requantise.Limbs | None = None,
+    backend: Backend | None = None,
+    last_batch: str = "keep",
+) -> Tiny:
+    """A run of one segment on random data."""
+    backend = backend or get_backend()
+    rng = np.random.default_rng(7)
+    layers = len(widths) - 1
+    x = rng.integers(0, 16, (examples, widths[0])).astype(np.int32)
+    y = rng.integers(0, widths[-1], examples).astype(np.int32)
+    dataset = commit_dataset(x, y, widths[-1], KEYS["dataset"], 2, TINY, backend)
+    formats = RunFormat(
+        activation_bits=5, gradient_bits=6, weight_frac=weight_frac, feature_bits=4, feature_min=0, feature_frac=4,
+        logit_bits=6, logit_frac=3, exp_bits=4,
+    )
+    run = RunStatement(
+        run_id="ab" * 32, widths=widths, bias=bias or (True,) * layers, loss=loss, batch=batch, examples=examples,
+        steps=steps, last_batch=last_batch, schedule=((0, 1 << 31),), format=formats, activation_frac_interval=(0, 8),
+        gradient_frac_interval=(0, 8), init_seed="cd" * 32, init_root=None, init_weight_bound=(0,) * layers,
+        init_bias_bound=(0,) * layers, data_root=dataset.root.hex(), data_budget=2, weights_budget=2,
+        parameter_set=TINY.name, beacon=None,
+    )
+    run = replace(run, init_weight_bound=initialisation.bound(run))
+    weights = initial_weights(run)
+    w_in = None
+    if not seeded:
+        w_in = commit_weights(weights, KEYS["w_in"], run.weights_budget, TINY, backend)
+        limit = tuple(1 << int(b).bit_length() for b in run.init_weight_bound)
+        run = replace(run, init_seed=None, init_root=w_in.root.hex(), init_weight_bound=limit)
+    hidden = max(0, layers - 1)
+    last = 5 if loss == "ce" else 3
+    scales = Scales(fa=(4, *(3,) * hidden, 3), fg=(*(4,) * hidden, last))
+    start = initial_state(run)
+    weight_bound, bias_bound = bounds.grow(run, scales, 0, steps, start)
+    segment = SegmentStatement(
+        0, 0, steps, scales, limbs or requantise.choose_limbs(run, scales, steps), start,
+        ChainState("00" * 32, weight_bound, bias_bound, steps),
+    )
+    run.validate()
+    segment.validate(run)
+    return Tiny(run, segment, x, y, weights, backend, dataset, w_in)
