@@ -27,7 +27,7 @@ DOUBLE_BITS = 53
 
 @dataclass(frozen=True)
 class LayerBounds:
-    """Largest |.| that a layer can reach in a segment; backward is None for the last layer, which has no P."""
+    """Largest |.| that a layer can reach in a segment; backward is None for the last layer (no P)."""
 
     weight: int
     bias: int
@@ -87,7 +87,7 @@ def check(run: RunStatement, segment: SegmentStatement) -> None:
 
 
 def product_limb_bits(inner: int, left_max: int) -> int:
-    """Bits r of a right factor such that sums of `inner` products stay within 2^53: exact in float64, in any order.
+    """Bits r of a right factor such that sums of `inner` products stay within 2^53, so exact in float64.
 
     Raises NotProvable when not even one bit fits.
     """

@@ -1,6 +1,6 @@
 """Canonical JSON of statements, and the strict reader of it.
 
-Canonical: sorted keys, no white space, ASCII, and only objects, lists, integers, strings and null. Two statements
+Canonical: sorted keys, no white space, ASCII, only objects, lists, integers, strings and null. Two statements
 are the same exactly when their canonical bytes are.
 """
 

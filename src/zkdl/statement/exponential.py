@@ -28,8 +28,8 @@ def _unit_power(frac_bits: int, precision: int) -> int:
 def _powers(count: int, frac_bits: int, precision: int) -> NDArray[np.object_]:
     """exp(-d / 2^frac_bits) * 2^precision for d < count, as Python integers.
 
-    Table by doubling, one product per entry. A squaring at most doubles the error and adds a unit, a product adds
-    the errors of its factors and a unit: with 2^v entries the error stays below 2^(2v + 4) units.
+    Table by doubling, one product per entry. A squaring at most doubles the error and adds a unit, a product
+    adds the errors of its factors and a unit: with 2^v entries the error stays below 2^(2v + 4) units.
     """
     table = np.array([1 << precision], dtype=object)
     factor = _unit_power(frac_bits, precision)

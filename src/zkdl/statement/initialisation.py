@@ -1,7 +1,7 @@
 """Initial weights from a public seed, by integer arithmetic, so that anybody can recompute them.
 
-A weight is a sum of twelve 16-bit uniforms (Irwin-Hall, close to normal, standard deviation sqrt(2^32 - 1)), centred
-and scaled to sqrt(2 / fan_in) in hidden layers and sqrt(1 / fan_in) in the last one. Biases start at 0.
+A weight is a sum of twelve 16-bit uniforms (Irwin-Hall, close to normal, deviation sqrt(2^32 - 1)), centred,
+scaled to sqrt(2 / fan_in) in hidden layers and sqrt(1 / fan_in) in the last one. Biases start at 0.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Rounding a product by a power of two, as limbs and a table lookup. [review.md, (a) R3]
 
-For the shift k, the low limb has h = k - e bits, the top limb w = e + 1 + range bits + headroom, M = 2^(w-e-1):
+For a shift k the low limb has h = k - e bits, the top limb w = e + 1 + range bits + headroom, M = 2^(w-e-1):
     O = 2^(k-1) + M 2^k,   Z + O = 2^h z_hi + z_lo,   0 <= z_lo < 2^h,   0 <= z_hi < 2^w
     round-half-up(Z / 2^k) = (z_hi >> e) - M
 e is common to all layers, so one table serves them all. When h > r, the low limb is cut again:
-z_lo = 2^r z_mid + z_low. h + w <= 62 keeps the limbs unique in the field, h <= k keeps the rounding a function of the top limb.
+z_lo = 2^r z_mid + z_low. h + w <= 62 keeps the limbs unique in the field, h <= k makes the rounding a
+function of the top limb.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _candidates(shifts: list[int], range_bits: int) -> range:
 
 @dataclass(frozen=True)
 class _CostModel:
-    """Lookups, committed values and table entries that depend on the limbs. slots: padded steps times examples."""
+    """Lookups, values and table entries that depend on the limbs. slots: padded steps times examples."""
 
     run: RunStatement
     forward_shifts: list[int]

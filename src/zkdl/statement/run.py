@@ -1,4 +1,4 @@
-"""The statement of a run: everything public that is the same in all of its segments. [protocol.md, 1 and 5]"""
+"""The statement of a run: everything public that is the same in all segments. [protocol.md, 1 and 5]"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which examples a step uses: one seed per run, a permutation per epoch, a function of the global step alone.
 
-The seed hashes the whole run statement, so it comes after the dataset root, the initial weights and the beacon, and
-does not depend on how the run is cut into segments. [review.md, (b) 9]
+The seed hashes the whole run statement, so it comes after dataset root, initial weights and beacon, and does
+not depend on how the run is cut into segments. [review.md, (b) 9]
 """
 
 from __future__ import annotations

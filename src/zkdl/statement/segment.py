@@ -1,4 +1,4 @@
-"""The statement of a segment: consecutive steps of a run, from one state to the next. [protocol.md, 1 and 5]"""
+"""The statement of a segment: some steps of a run, from one state to the next. [protocol.md, 1 and 5]"""
 
 from __future__ import annotations
 

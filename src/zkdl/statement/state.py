@@ -9,7 +9,7 @@ from zkdl.statement.canonical import Fields, Json
 
 @dataclass(frozen=True)
 class Scales:
-    """Fraction bits. fa: fa_0 (data) .. fa_L (logits) of the activations; fg: fg_1 .. fg_L of the gradients."""
+    """Fraction bits. fa: fa_0 (data) .. fa_L (logits) of activations; fg: fg_1 .. fg_L of gradients."""
 
     fa: tuple[int, ...]
     fg: tuple[int, ...]

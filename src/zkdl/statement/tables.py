@@ -81,7 +81,8 @@ def build_tables(run: RunStatement, segment: SegmentStatement) -> dict[str, Tabl
     """All tables that the segment uses, by name, in the order of their tags.
 
     activation (x, A, S), logit (x, Y), gradient (x, S, G), range (x, width); for cross-entropy also
-    exp (d, E, [d = 0]), probability (q, y, G), max_count (n). activation and gradient are absent when there is no hidden layer.
+    exp (d, E, [d = 0]), probability (q, y, G), max_count (n). Without a hidden layer there are no
+    activation and gradient tables.
     """
     formats, limbs = run.format, segment.limbs
     x, value = _rounded(limbs.e_forward, requantise.top_bits_forward(formats, limbs))

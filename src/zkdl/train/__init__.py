@@ -1,0 +1,1 @@
+"""Exact integer training: the computation that is proven. [protocol.md, 2]"""

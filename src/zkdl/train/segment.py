@@ -1,0 +1,195 @@
+"""Runs the steps of a segment, and writes its witness when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkdl.errors import OutOfRange
+from zkdl.statement import schedule
+from zkdl.statement.run import RunStatement
+from zkdl.statement.segment import SegmentStatement
+from zkdl.statement.weights import Weights
+from zkdl.train.plan import StepPlan, step_plan
+from zkdl.train.step import StepTrace, run_step, update
+from zkdl.train.witness import Columns, write_step
+
+Int = NDArray[np.int64]
+
+
+@dataclass
+class RangeStatistics:
+    """How close the values of the real examples came to their ranges; arrays by layer - 1.
+
+    Attributes:
+        activation_clamps: activations (logits in the last layer) that were clamped, (L,) int64.
+        gradient_clamps: gradients of live units that were clamped, (L - 1,) int64.
+        forward_max, backward_max: largest |rounded value| before clamping, (L,) and (L - 1,) int64.
+    """
+
+    activation_clamps: Int
+    gradient_clamps: Int
+    forward_max: Int
+    backward_max: Int
+
+    @staticmethod
+    def zeros(layers: int) -> RangeStatistics:
+        return RangeStatistics(*(np.zeros(n, dtype=np.int64) for n in (layers, layers - 1, layers, layers - 1)))
+
+    def add(self, plan: StepPlan, trace: StepTrace, examples: int) -> None:
+        formats, last = plan.run.format, plan.run.L - 1
+        for layer, rounded in enumerate(trace.forward):
+            value = rounded.value[:examples]
+            high = formats.logit_max if layer == last else formats.activation_max
+            low = -high if layer == last else int(value.min())
+            self.activation_clamps[layer] += np.count_nonzero((value > high) | (value < low))
+            self.forward_max[layer] = max(self.forward_max[layer], np.abs(value).max())
+        for layer, rounded in enumerate(trace.backward):
+            value = np.abs(rounded.value[:examples])
+            live = trace.signs[layer][:examples] > 0
+            self.gradient_clamps[layer] += np.count_nonzero((value > formats.gradient_max) & live)
+            self.backward_max[layer] = max(self.backward_max[layer], value.max())
+
+    def headroom_bits(self, plan: StepPlan) -> list[float]:
+        """Bits left before a value leaves its top limb, per layer: the smaller of both directions."""
+        pairs = [*zip(self.forward_max, plan.forward, strict=True)]
+        left = [float(np.log2(requant.middle / max(int(largest), 1))) for largest, requant in pairs]
+        for layer, (largest, requant) in enumerate(zip(self.backward_max, plan.backward, strict=True)):
+            left[layer] = min(left[layer], float(np.log2(requant.middle / max(int(largest), 1))))
+        return left
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """Outcome of a segment.
+
+    Attributes:
+        weights_out: after good_steps steps. good_steps: steps done, fewer than planned only after a range stop.
+        ranges: clamps and headroom. loss: mean training loss of each step, (good_steps,) float64.
+        stopped: what stopped the segment, or None.
+    """
+
+    weights_out: Weights
+    good_steps: int
+    ranges: RangeStatistics
+    loss: NDArray[np.float64]
+    plan: StepPlan = field(repr=False)
+    stopped: OutOfRange | None = None
+
+    @property
+    def clamp_counts(self) -> Int:
+        """Clamped activations, logits and gradients per layer, (L,) int64."""
+        out = self.ranges.activation_clamps.copy()
+        out[:-1] += self.ranges.gradient_clamps
+        return out
+
+
+def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
+    """Mean loss in real units of integer logits (rows, C) and labels (rows,): for reports, not proven."""
+    real = np.ldexp(logits.astype(np.float64), -run.format.logit_frac)
+    chosen = real[np.arange(len(labels)), labels]
+    if run.loss == "mse":
+        return float(np.mean(0.5 * ((real**2).sum(axis=1) - 2 * chosen + 1)))
+    shifted = real - real.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + real.max(axis=1) - chosen))
+
+
+def _pad_step(plan: StepPlan, weights: Weights, step: int) -> StepTrace:
+    """The single row that fills every slot of the steps beyond the segment: zero features, no label."""
+    features = np.zeros((1, plan.run.widths[0]), dtype=np.int64)
+    return run_step(plan, weights, plan.split(weights), features, np.full(1, -1, dtype=np.int64), step)
+
+
+class _SegmentRunner:
+    """State of a segment while it runs."""
+
+    def __init__(
+        self, run: RunStatement, segment: SegmentStatement, weights: Weights, views: Columns | None
+    ) -> None:
+        self.run = run
+        self.segment = segment
+        self.plan = step_plan(run, segment)
+        self.weights = weights.copy()
+        self.views = views
+        self.factors = schedule.update_integers(run, segment.scales, segment.first_step, segment.steps)
+        self.bias_units = [1 << fa for fa in segment.scales.fa[:-1]]
+        self.rows = 1 << (run.batch - 1).bit_length()
+        self.ranges = RangeStatistics.zeros(run.L)
+        self.loss: list[float] = []
+
+    def step(self, t: int, features: NDArray[np.int32], labels: NDArray[np.int32], index: Int, size: int) -> None:
+        """Local step t on dataset rows index[:size]. Raises OutOfRange before the weights change."""
+        batch = np.zeros((self.rows, self.run.widths[0]), dtype=np.int64)
+        targets = np.full(self.rows, -1, dtype=np.int64)
+        batch[:size] = features[index[:size]]
+        targets[:size] = labels[index[:size]]
+        split = self.plan.split(self.weights)
+        trace = run_step(self.plan, self.weights, split, batch, targets, self.segment.first_step + t)
+        if self.views is not None:
+            write_step(self.views, self.plan, trace, slice(t, t + 1))
+        self.ranges.add(self.plan, trace, size)
+        self.loss.append(mean_loss(self.run, trace.logits[:size], targets[:size]))
+        update(self.weights, trace, self.factors[:, t], self.bias_units, size)
+
+    def pad(self, steps: int) -> None:
+        """Fill the steps from `steps` to the next power of two. Raises OutOfRange."""
+        padded = 1 << (steps - 1).bit_length()
+        if padded == steps:
+            return
+        trace = _pad_step(self.plan, self.weights, self.segment.first_step + steps)
+        if self.views is not None:
+            write_step(self.views, self.plan, trace, slice(steps, padded))
+
+    def result(self, steps: int, stopped: OutOfRange | None) -> SegmentResult:
+        loss = np.array(self.loss, dtype=np.float64)
+        return SegmentResult(self.weights, steps, self.ranges, loss, self.plan, stopped)
+
+
+def run_segment(
+    run: RunStatement,
+    segment: SegmentStatement,
+    weights_in: Weights,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    indices: Int,
+    sizes: Int,
+    views: Columns | None = None,
+    stop_on_range: bool = False,
+) -> SegmentResult:
+    """Train the segment's steps from weights_in, which are not changed.
+
+    Args:
+        run, segment: valid statements; roots and w_out are not looked at.
+        features: (N, d_0) int32. labels: (N,) int32.
+        indices, sizes: from `sampler.batch_indices` for the segment's steps.
+        views: witness columns to fill, (name, layer) -> int32 array, see `witness.write_step`; slots without an
+            example and steps beyond the segment hold the pass of a zero input.
+        stop_on_range: when a value leaves its limbs, return the steps before (good_steps may be 0) instead of raising.
+    Raises OutOfRange with the global step and the layer.
+    """
+    runner = _SegmentRunner(run, segment, weights_in, views)
+    done = 0
+    try:
+        for t in range(segment.steps):
+            runner.step(t, features, labels, indices[t], int(sizes[t]))
+            done = t + 1
+        runner.pad(done)
+        return runner.result(done, None)
+    except OutOfRange as error:
+        if not stop_on_range:
+            raise
+        stopped = error
+    try:
+        if done:
+            runner.pad(done)
+        return runner.result(done, stopped)
+    except OutOfRange:
+        # Even a zero input leaves the range here. A power of two needs no pad steps.
+        fewer = 1 << (done.bit_length() - 1)
+        if fewer == done:
+            raise
+        shorter = replace(segment, steps=fewer)
+        again = run_segment(run, shorter, weights_in, features, labels, indices, sizes, views)
+        return replace(again, stopped=stopped)

@@ -1,0 +1,165 @@
+"""One step of exact integer SGD: forward, loss, backward. [protocol.md, 2], [review.md, (a)]
+
+Every row of a batch is computed, the ones without an example (zero features, no label) too: the proof's lookups range
+over all slots. Only the update leaves those rows out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkdl.errors import OutOfRange
+from zkdl.statement.requantise import Requant
+from zkdl.statement.weights import Weights
+from zkdl.train.plan import StepPlan
+from zkdl.train.products import SplitMatrix
+
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A product cut into limbs, (rows, units) int64 each. high: top limb; low: the h bits below it; value: rounded."""
+
+    high: Int
+    low: Int
+    value: Int
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax by integer division; (rows, C) int64, largest: (rows,). [review.md, (a) R5]
+
+    Attributes:
+        exponentials: E. is_largest: I0. quotients: q. remainders: R = 2^(fg+1) E + Sum - 2 Sum q.
+    """
+
+    largest: Int
+    exponentials: Int
+    is_largest: Int
+    quotients: Int
+    remainders: Int
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """All values of one step; lists by layer - 1.
+
+    Attributes:
+        activations: A_0 .. A_{L-1}. signs: S_1 .. S_{L-1}. logits: Y. forward: Z_1 .. Z_L.
+        backward: P_1 .. P_{L-1}. gradients: G_1 .. G_L. softmax: None for the squared error.
+    """
+
+    activations: list[Int]
+    signs: list[Int]
+    logits: Int
+    forward: list[Rounded]
+    softmax: Softmax | None
+    backward: list[Rounded]
+    gradients: list[Int]
+
+
+def requantise(product: Int, requant: Requant, step: int, layer: int, direction: str) -> Rounded:
+    """Cut `product` (overwritten) into limbs. Raises OutOfRange when a top limb leaves [0, 2^w).
+
+    The static bounds make product + offset fit int64.
+    """
+    product += requant.offset
+    high = product >> requant.h
+    if int(high.min()) < 0 or int(high.max()) >> requant.top_bits:
+        raise OutOfRange(
+            "a value left the range of its top limb",
+            hint="lower the learning rate or raise headroom_bits",
+            step=step,
+            layer=layer,
+            direction=direction,
+        )
+    product &= (1 << requant.h) - 1
+    return Rounded(high, product, (high >> requant.extra_bits) - requant.middle)
+
+
+def softmax(plan: StepPlan, logits: Int) -> Softmax:
+    """Probabilities q with fg_L fraction bits, rounded half up, of logits (rows, C) within the logit range."""
+    scale = 1 << (plan.scales.fg[-1] + 1)
+    largest = logits.max(axis=1)
+    difference = largest[:, None] - logits
+    exponentials = plan.exponential[difference]
+    total = exponentials.sum(axis=1, keepdims=True)
+    numerators = scale * exponentials + total
+    quotients = numerators // (2 * total)
+    remainders = numerators - 2 * total * quotients
+    return Softmax(largest, exponentials, (difference == 0).astype(np.int64), quotients, remainders)
+
+
+def _one_hot(labels: Int, classes: int) -> Int:
+    """(rows, classes); a label of -1 gives a row of zeros."""
+    return (labels[:, None] == np.arange(classes)).astype(np.int64)
+
+
+def _output_gradient(plan: StepPlan, logits: Int, labels: Int) -> tuple[Softmax | None, Int]:
+    run = plan.run
+    target = _one_hot(labels, run.classes)
+    if run.loss == "mse":
+        return None, logits - (target << plan.scales.fa[-1])
+    probabilities = softmax(plan, logits)
+    limit = run.format.gradient_max
+    return probabilities, np.clip(probabilities.quotients - (target << plan.scales.fg[-1]), -limit, limit)
+
+
+def affine(plan: StepPlan, split: SplitMatrix, bias: Int | None, activation: Int, layer: int) -> Int:
+    """Z_l = A_{l-1} W_l + 2^fa_{l-1} b_l, (rows, d_l) int64."""
+    product = split.product(activation)
+    if bias is not None:
+        product += bias << plan.scales.fa[layer - 1]
+    return product
+
+
+def run_step(
+    plan: StepPlan, weights: Weights, split: list[SplitMatrix], features: Int, labels: Int, step: int
+) -> StepTrace:
+    """Forward and backward pass of one batch; the weights are not changed.
+
+    Args:
+        split: `plan.split(weights)`.
+        features: (rows, d_0) int64. labels: (rows,) int64, -1 in rows without an example.
+        step: global step, for errors.
+    Raises OutOfRange.
+    """
+    run, formats = plan.run, plan.run.format
+    activations, signs, forward = [features], [], []
+    for layer in range(1, run.L + 1):
+        product = affine(plan, split[layer - 1], weights.b[layer - 1], activations[-1], layer)
+        forward.append(requantise(product, plan.forward[layer - 1], step, layer, "forward"))
+        if layer < run.L:
+            activations.append(np.clip(forward[-1].value, 0, formats.activation_max))
+            signs.append((activations[-1] > 0).astype(np.int64))
+    logits = np.clip(forward[-1].value, -formats.logit_max, formats.logit_max)
+    probabilities, gradient = _output_gradient(plan, logits, labels)
+    gradients, backward = [gradient], []
+    for layer in range(run.L - 1, 0, -1):
+        product = split[layer].transposed_product(gradients[-1])
+        rounded = requantise(product, plan.backward[layer - 1], step, layer, "backward")
+        backward.append(rounded)
+        clipped = np.clip(rounded.value, -formats.gradient_max, formats.gradient_max)
+        gradients.append(signs[layer - 1] * clipped)
+    return StepTrace(activations, signs, logits, forward, probabilities, backward[::-1], gradients[::-1])
+
+
+def update(weights: Weights, trace: StepTrace, factors: Int, bias_units: list[int], examples: int) -> None:
+    """W_l -= c_l A_{l-1}^T G_l and b_l -= c_l 2^fa_{l-1} sum G_l over the first `examples` rows, in place.
+
+    Args:
+        factors: c_l, (L,) int64. bias_units: 2^fa_{l-1} per layer.
+    """
+    for layer, (activation, gradient) in enumerate(zip(trace.activations, trace.gradients, strict=True)):
+        # At most 2^16 rows of products below 2^33: exact in float64.
+        left, right = activation[:examples].astype(np.float64), gradient[:examples].astype(np.float64)
+        change = (left.T @ right).astype(np.int64)
+        change *= factors[layer]
+        weights.W[layer] -= change
+        bias = weights.b[layer]
+        if bias is not None:
+            bias -= gradient[:examples].sum(axis=0) * (int(factors[layer]) * bias_units[layer])
