@@ -6,6 +6,9 @@ exit status. A `code` never changes its meaning once released; `docs/errors.md` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 
 class ZkError(Exception):
     """Base class.
@@ -26,6 +29,11 @@ class ZkError(Exception):
         self.code = code or self.default_code
         self.hint = hint
         self.where = {key: value for key, value in where.items() if value is not None}
+
+    def at(self, where: Mapping[str, object]) -> Self:
+        """The same error with the places of another one."""
+        self.where.update(where)
+        return self
 
     def __str__(self) -> str:
         place = ", ".join(f"{key} {value}" for key, value in self.where.items())

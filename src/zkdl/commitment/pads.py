@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zkdl.algebra.extension import P, Array, Ext, from_array, scalar, to_array
+from zkdl.algebra.extension import Array, Ext, P, from_array, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import merkle
 from zkdl.commitment.ligero import Committed
@@ -205,4 +205,4 @@ def verify_columns(
     sent_linear = backend.evaluate_coset(np.ascontiguousarray(pending.y.T), domain)
     for name, sent, expected in (("test", sent_test, test), ("linear", sent_linear, linear)):
         if not np.array_equal(np.ascontiguousarray(sent[:, indices].T), expected):
-            raise Rejected("a pad message disagrees with the opened columns", code="PADS", message=f"pads/{name}")
+            raise Rejected("a pad message disagrees with the opened columns", code="PADS", step=f"pads/{name}")

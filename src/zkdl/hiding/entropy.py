@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from zkdl.algebra.extension import P, Array
+from zkdl.algebra.extension import Array, P
 
 
 def fresh_key() -> bytes:

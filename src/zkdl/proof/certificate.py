@@ -32,7 +32,8 @@ from zkdl.protocols import fractions, lookup, opening
 from zkdl.protocols.claims import Claims, Part, fold_rows
 from zkdl.protocols.lookup import LeafEquation, LeafLayout, Lookup, Source, TableRows, Term
 from zkdl.statement.tables import Table
-from zkdl.transcript.channel import ProverChannel, Source as ByteSource, VerifierChannel
+from zkdl.transcript.channel import ProverChannel, VerifierChannel
+from zkdl.transcript.channel import Source as ByteSource
 from zkdl.transcript.transcript import Transcript
 
 LIMB = 16
@@ -217,7 +218,7 @@ def prove(
 
     def fields(found: Lookup) -> list[NDArray[np.int32]]:
         flat = values[found.name]
-        return [flat, np.full(len(flat), found.fields[1][0].coefficient, dtype=np.int32)]
+        return [flat, np.broadcast_to(np.int32(found.fields[1][0].coefficient), flat.shape)]
 
     def counts(rows: TableRows) -> NDArray[np.int32]:
         first = rows.first_row - AUXILIARY

@@ -144,7 +144,9 @@ def _typed_header(fields: dict[str, Any]) -> Header:
         run = RunStatement.from_json(fields["run"])
         segments = [SegmentStatement.from_json(segment) for segment in fields["segments"]]
     except NotProvable as error:
-        raise MalformedProof(f"the statement is not well formed: {error.message}", code="STATEMENT", **error.where) from error
+        raise MalformedProof(f"the statement is not well formed: {error.message}", code="STATEMENT").at(
+            error.where
+        ) from error
     sections = []
     for entry in fields["sections"]:
         if not (isinstance(entry, list) and len(entry) == 2):

@@ -144,7 +144,7 @@ def prove_with_witness(
     progress: Progress = silent,
 ) -> bytes:
     """The proof of a given witness; it is accepted only if the witness is right."""
-    digest = hashlib.sha256(np.ascontiguousarray(witness.matrix)).digest()
+    digest = hashlib.sha256(witness.matrix.tobytes()).digest()
     entropy = Entropy(secret, b"segment" + public.statement_bytes() + digest)
     stored = StoredCommitments(dataset.committed, None if w_in is None else w_in.committed, w_out.committed)
     prover = SegmentProver(backend, public, witness, (weights_in, weights_out), stored, entropy, progress)

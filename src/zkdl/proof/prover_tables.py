@@ -79,15 +79,15 @@ class SegmentWitness:
             found = [c[name, layer], self._width(lookup)]
         else:
             found = self._loss_fields(lookup)
-        return [np.ascontiguousarray(values, dtype=np.int32).reshape(-1) for values in found]
+        return [values if values.ndim == 1 else np.ascontiguousarray(values, dtype=np.int32).reshape(-1) for values in found]
 
     def _layer(self, lookup: Lookup) -> int:
         digits = lookup.name[len(lookup.name.rstrip("0123456789")) :]
         return int(digits) if digits else self.public.run.L
 
     def _width(self, lookup: Lookup) -> Ints:
-        layout = self.public.layout
-        return np.full(lookup.rows << layout.log_row, lookup.fields[1][0].coefficient, dtype=np.int32)
+        width = np.int32(lookup.fields[1][0].coefficient)
+        return np.broadcast_to(width, (lookup.rows << self.public.layout.log_row,))
 
     def _only_units(self, values: NDArray[Any], units: int) -> Ints:
         """Zero behind the units that exist."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.pads import PadShape, pad_shape
+from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import DatasetLayout, dataset_layout, log2_ceil
 from zkdl.hiding.ledger import PadCount
 from zkdl.proof.layout import SegmentLayout, segment_layout

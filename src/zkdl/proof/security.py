@@ -58,7 +58,7 @@ class SecurityReport:
         messages = [(term.name, term.bits) for term in self.terms if not term.group]
         for group in sorted({term.group for term in self.terms if term.group}):
             error = sum(2.0**-term.bits for term in self.terms if term.group == group)
-            messages.append((group, -math.log2(error)))
+            messages.append((group, -math.log2(float(error))))
         return messages
 
 

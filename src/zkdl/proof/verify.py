@@ -22,6 +22,7 @@ from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import dataset_root, weights_root
 from zkdl.errors import MalformedProof, NotProvable, Rejected, UsageError, VersionError
 from zkdl.proof import certificate
+from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.description import describe
 from zkdl.proof.format import Header, SectionReader, read_header
 from zkdl.proof.public import SegmentPublic, segment_public
@@ -132,16 +133,29 @@ def _check_chain(header: Header) -> None:
             raise Rejected("a later segment cannot start from the seed", code="CHAIN", segment=segment.index)
 
 
-def _validate(header: Header) -> None:
-    """All public checks: formats, scales, static bounds, positions."""
+@dataclass(frozen=True)
+class _Plan:
+    """Everything derived from a header that passed all public checks."""
+
+    segments: list[SegmentPublic]
+    data: CertificateLayout
+    initial: CertificateLayout | None
+
+
+def _plan(header: Header, parameters: ParameterSet) -> _Plan:
+    """Public checks (formats, scales, static bounds, positions) and all sizes that follow."""
     _check_sizes(header)
+    run = header.run
     try:
-        header.run.validate()
+        run.validate()
         for segment in header.segments:
-            segment.validate(header.run)
+            segment.validate(run)
+        _check_chain(header)
+        segments = [segment_public(run, segment, parameters) for segment in header.segments]
+        initial = initial_certificate_layout(run, parameters) if run.init_root is not None else None
+        return _Plan(segments, data_certificate_layout(run, parameters), initial)
     except NotProvable as error:
-        raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT", **error.where) from error
-    _check_chain(header)
+        raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
 
 
 def _matches(expected: Any, found: Any) -> bool:
@@ -188,25 +202,22 @@ def _check_data(
 
 
 def _verify_sections(
-    header: Header, publics: list[SegmentPublic], stream: IO[bytes], parameters: ParameterSet, backend: Backend, progress: Progress
+    header: Header, plan: _Plan, stream: IO[bytes], backend: Backend, progress: Progress
 ) -> dict[str, float]:
     """Verify every section in file order; returns seconds per section."""
     run, timings = header.run, {}
     statement = run.canonical()
-    seeded = next((p for p in publics if p.seeded), None)
-    initial = None if seeded is None else initial_weights(run)
+    initial = initial_weights(run) if any(public.seeded for public in plan.segments) else None
     for k, (name, size) in enumerate(header.sections):
         progress(name, k / len(header.sections))
         started = time.perf_counter()
         source = SectionReader(stream, size)
         if name == "data":
-            layout = data_certificate_layout(run, parameters)
-            certificate.verify(backend, DATA_PROTOCOL, statement, layout, bytes.fromhex(run.data_root), source)
-        elif name == "initial":
-            layout = initial_certificate_layout(run, parameters)
-            certificate.verify(backend, INITIAL_PROTOCOL, statement, layout, bytes.fromhex(run.init_root or ""), source)
+            certificate.verify(backend, DATA_PROTOCOL, statement, plan.data, bytes.fromhex(run.data_root), source)
+        elif name == "initial" and plan.initial is not None and run.init_root is not None:
+            certificate.verify(backend, INITIAL_PROTOCOL, statement, plan.initial, bytes.fromhex(run.init_root), source)
         else:
-            public = publics[int(name.removeprefix("segment-"))]
+            public = plan.segments[int(name.removeprefix("segment-"))]
             verify_segment(public, source, backend, initial if public.seeded else None)
         timings[name] = time.perf_counter() - started
     if stream.read(1):
@@ -255,15 +266,14 @@ def verify(
                 name=header.run.parameter_set[:80],
             )
         parameters = parameter_sets[header.run.parameter_set]
-        _validate(header)
+        plan = _plan(header, parameters)
         if expect is not None:
             _check_expected(header.run, expect)
-        publics = [segment_public(header.run, segment, parameters) for segment in header.segments]
-        reports = [segment_report(public) for public in publics]
+        reports = [segment_report(public) for public in plan.segments]
         for report in reports:
             if report.bits < parameters.soundness_bits:
                 raise Rejected("the parameters do not reach the promised soundness", code="SOUNDNESS", segment=report.name)
-        timings = _verify_sections(header, publics, stream, parameters, backend, progress or _quiet)
+        timings = _verify_sections(header, plan, stream, backend, progress or _quiet)
     checked = [] if expect is None else ["expected"]
     if weights is not None:
         _check_weights(header, weights, parameters, backend)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkdl.algebra.extension import Array, Ext, scalar, to_array
+from zkdl.algebra.extension import ONE, Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import merkle
 from zkdl.commitment.ligero import MASK_ROWS, Committed, Masks, encode_message
@@ -81,22 +81,20 @@ def prove(
     for table, scale in zip(tables, at_point, strict=True):
         folded = backend.k_add(folded, backend.k_mul(table, scale.array()))
     folded_random = backend.vecmat(row_weights, committed.random)
-    for name, value_part, random_part in (
-        ("fold", *(_masked(backend, m, v, gamma) for m, v in zip(masks.fold, (folded, folded_random), strict=True))),
-        (
-            "test",
-            backend.k_add(masks.low_degree[0], backend.vecmat(test_weights, committed.matrix)),
-            backend.k_add(masks.low_degree[1], backend.vecmat(test_weights, committed.random)),
-        ),
-    ):
-        ledger.channel.send_elements(f"{label}/{name}", np.concatenate([value_part, random_part]))
-        if name == "fold":
-            opened = _dot(backend, basis, value_part)
-    ledger.require_zero(masked + value * gamma - opened)
+    fold = _masked(backend, masks.fold, (folded, folded_random), gamma)
+    ledger.channel.send_elements(label + "/fold", np.concatenate(fold))
+    tested = (backend.vecmat(test_weights, committed.matrix), backend.vecmat(test_weights, committed.random))
+    test = _masked(backend, masks.low_degree, tested, ONE)
+    ledger.channel.send_elements(label + "/test", np.concatenate(test))
+    ledger.require_zero(masked + value * gamma - _dot(backend, basis, fold[0]))
 
 
-def _masked(backend: Backend, mask: Array, value: Array, gamma: Ext) -> Array:
-    return backend.k_add(mask, backend.k_mul(value, gamma.array()))
+def _masked(
+    backend: Backend, mask: tuple[Array, Array], row: tuple[Array, Array], scale: Ext
+) -> tuple[Array, Array]:
+    """mask + scale * row, for rows in systematic form."""
+    values, random = (backend.k_add(m, backend.k_mul(r, scale.array())) for m, r in zip(mask, row, strict=True))
+    return values, random
 
 
 def verify(
@@ -158,12 +156,12 @@ def verify_columns(
     masks = receive_columns(ledger, pending.mask_root, MASK_ROWS, shape.log_domain, indices, label + "/mask")
     for name, message, weights, scale, mask in (
         ("fold", pending.fold, pending.fold_rows, pending.gamma, masks[:, 0:2]),
-        ("test", pending.test, pending.test_rows, Ext(1), masks[:, 2:4]),
+        ("test", pending.test, pending.test_rows, ONE, masks[:, 2:4]),
     ):
         sent = encode_message(backend, *message, shape.domain, indices)
         combined = backend.matvec(columns, weights.reshape(1, shape.rows, 2))
         expected = backend.k_add(np.ascontiguousarray(mask), backend.k_mul(combined, scale.array()))
         if not np.array_equal(sent, expected):
-            raise Rejected("a row message disagrees with the opened columns", code="OPENING", message=f"{label}/{name}")
+            raise Rejected("a row message disagrees with the opened columns", code="OPENING", step=f"{label}/{name}")
 
 

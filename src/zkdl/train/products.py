@@ -1,7 +1,8 @@
 """Exact integer matrix products through float64 BLAS.
 
-Every product and every partial sum stays within 2^53, so each float64 operation is exact, whatever the order of summation,
-the number of threads or the machine. A factor that is too wide is cut into limbs; the parts are added in int64.
+Every product and every partial sum stays within 2^53, so each float64 operation is exact, whatever the order
+of summation, the number of threads or the machine. A factor that is too wide is cut into limbs, and the parts
+are added in int64.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class SplitMatrix:
 
     def product(self, left: NDArray[Any]) -> Int:
         """left (m, inner) times the matrix (inner, n), (m, n) int64; int64 must hold the result."""
-        return self._sum(left, [limb for limb in self.limbs])
+        return self._sum(left, list(self.limbs))
 
     def transposed_product(self, left: NDArray[Any]) -> Int:
         """left (m, n) times the transposed matrix, (m, inner) int64; int64 must hold the result."""
@@ -57,5 +58,5 @@ def split(matrix: Int, limb_bits: int) -> SplitMatrix:
         rest = rest >> limb_bits
         shift += limb_bits
         # An arithmetic shift rounds towards minus infinity: -1 stays -1.
-        largest = max(largest >> limb_bits, 0) + 1
+        largest = (largest >> limb_bits) + 1
     return SplitMatrix((*limbs, rest.astype(np.float64)), (*shifts, shift))

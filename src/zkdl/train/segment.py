@@ -36,7 +36,9 @@ class RangeStatistics:
 
     @staticmethod
     def zeros(layers: int) -> RangeStatistics:
-        return RangeStatistics(*(np.zeros(n, dtype=np.int64) for n in (layers, layers - 1, layers, layers - 1)))
+        return RangeStatistics(
+            *(np.zeros(n, dtype=np.int64) for n in (layers, layers - 1, layers, layers - 1))
+        )
 
     def add(self, plan: StepPlan, trace: StepTrace, examples: int) -> None:
         formats, last = plan.run.format, plan.run.L - 1
@@ -66,7 +68,7 @@ class SegmentResult:
     """Outcome of a segment.
 
     Attributes:
-        weights_out: after good_steps steps. good_steps: steps done, fewer than planned only after a range stop.
+        weights_out: after good_steps steps. good_steps: steps done, all unless a range stop came.
         ranges: clamps and headroom. loss: mean training loss of each step, (good_steps,) float64.
         stopped: what stopped the segment, or None.
     """
@@ -87,7 +89,7 @@ class SegmentResult:
 
 
 def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
-    """Mean loss in real units of integer logits (rows, C) and labels (rows,): for reports, not proven."""
+    """Mean loss, real units, of integer logits (rows, C) and labels (rows,): for reports, not proven."""
     real = np.ldexp(logits.astype(np.float64), -run.format.logit_frac)
     chosen = real[np.arange(len(labels)), labels]
     if run.loss == "mse":
@@ -119,7 +121,9 @@ class _SegmentRunner:
         self.ranges = RangeStatistics.zeros(run.L)
         self.loss: list[float] = []
 
-    def step(self, t: int, features: NDArray[np.int32], labels: NDArray[np.int32], index: Int, size: int) -> None:
+    def step(
+        self, t: int, features: NDArray[np.int32], labels: NDArray[np.int32], index: Int, size: int
+    ) -> None:
         """Local step t on dataset rows index[:size]. Raises OutOfRange before the weights change."""
         batch = np.zeros((self.rows, self.run.widths[0]), dtype=np.int64)
         targets = np.full(self.rows, -1, dtype=np.int64)
@@ -164,9 +168,9 @@ def run_segment(
         run, segment: valid statements; roots and w_out are not looked at.
         features: (N, d_0) int32. labels: (N,) int32.
         indices, sizes: from `sampler.batch_indices` for the segment's steps.
-        views: witness columns to fill, (name, layer) -> int32 array, see `witness.write_step`; slots without an
-            example and steps beyond the segment hold the pass of a zero input.
-        stop_on_range: when a value leaves its limbs, return the steps before (good_steps may be 0) instead of raising.
+        views: witness columns to fill, (name, layer) -> int32 array, see `witness.write_step`; slots without
+            an example and steps beyond the segment hold the pass of a zero input.
+        stop_on_range: when a value leaves its limbs, return the steps before it (perhaps none), do not raise.
     Raises OutOfRange with the global step and the layer.
     """
     runner = _SegmentRunner(run, segment, weights_in, views)
@@ -187,9 +191,6 @@ def run_segment(
         return runner.result(done, stopped)
     except OutOfRange:
         # Even a zero input leaves the range here. A power of two needs no pad steps.
-        fewer = 1 << (done.bit_length() - 1)
-        if fewer == done:
-            raise
-        shorter = replace(segment, steps=fewer)
+        shorter = replace(segment, steps=1 << (done.bit_length() - 1))
         again = run_segment(run, shorter, weights_in, features, labels, indices, sizes, views)
         return replace(again, stopped=stopped)

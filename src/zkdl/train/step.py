@@ -1,7 +1,7 @@
 """One step of exact integer SGD: forward, loss, backward. [protocol.md, 2], [review.md, (a)]
 
-Every row of a batch is computed, the ones without an example (zero features, no label) too: the proof's lookups range
-over all slots. Only the update leaves those rows out.
+Every row of a batch is computed, those without an example (zero features, no label) too: the proof's lookups
+range over all slots. Only the update leaves those rows out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rounded:
-    """A product cut into limbs, (rows, units) int64 each. high: top limb; low: the h bits below it; value: rounded."""
+    """A product in limbs, (rows, units) int64. high: top limb; low: h bits below; value: rounded."""
 
     high: Int
     low: Int
@@ -82,21 +82,23 @@ def requantise(product: Int, requant: Requant, step: int, layer: int, direction:
 
 
 def softmax(plan: StepPlan, logits: Int) -> Softmax:
-    """Probabilities q with fg_L fraction bits, rounded half up, of logits (rows, C) within the logit range."""
+    """Probabilities q with fg_L fraction bits, rounded half up, of logits (rows, C) in their range."""
     scale = 1 << (plan.scales.fg[-1] + 1)
     largest = logits.max(axis=1)
     difference = largest[:, None] - logits
-    exponentials = plan.exponential[difference]
+    exponentials: Int = plan.exponential[difference]
     total = exponentials.sum(axis=1, keepdims=True)
     numerators = scale * exponentials + total
     quotients = numerators // (2 * total)
     remainders = numerators - 2 * total * quotients
-    return Softmax(largest, exponentials, (difference == 0).astype(np.int64), quotients, remainders)
+    is_largest = (difference == 0).astype(np.int64)
+    return Softmax(largest, exponentials, is_largest, quotients, remainders)
 
 
 def _one_hot(labels: Int, classes: int) -> Int:
     """(rows, classes); a label of -1 gives a row of zeros."""
-    return (labels[:, None] == np.arange(classes)).astype(np.int64)
+    out: Int = (labels[:, None] == np.arange(classes)).astype(np.int64)
+    return out
 
 
 def _output_gradient(plan: StepPlan, logits: Int, labels: Int) -> tuple[Softmax | None, Int]:

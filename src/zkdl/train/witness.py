@@ -28,8 +28,8 @@ def _limbs(kind: str, rounded: Rounded, requant: Requant) -> Iterator[tuple[str,
 def column_values(plan: StepPlan, trace: StepTrace) -> Iterator[tuple[str, int, Int]]:
     """(name, layer, values (rows, d_l)) of every column of a step; "mx" has values (rows,).
 
-    Hidden layers: z_hi, [z_mid], z_low, A, S, p_hi, [p_mid], p_low, G. Output: z_hi, [z_mid], z_low, Y and, for
-    cross-entropy, E, I0, q, R, G, mx.
+    Hidden layers: z_hi, [z_mid], z_low, A, S, p_hi, [p_mid], p_low, G. Output: z_hi, [z_mid], z_low, Y and,
+    for cross-entropy, E, I0, q, R, G, mx.
     """
     last = plan.run.L
     for layer in range(1, last + 1):

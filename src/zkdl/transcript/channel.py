@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from zkdl.algebra.extension import P, Array
+from zkdl.algebra.extension import Array, P
 from zkdl.errors import MalformedProof, Rejected
 from zkdl.transcript.transcript import BYTES, ELEMENTS, PUBLIC, Transcript
 
@@ -79,7 +79,7 @@ class VerifierChannel(Channel):
     def _read(self, label: str, n_bytes: int) -> bytes:
         data = self._source.read(n_bytes)
         if len(data) != n_bytes:
-            raise MalformedProof("the proof ends too early", code="PROOF_TRUNCATED", message=label)
+            raise MalformedProof("the proof ends too early", code="PROOF_TRUNCATED", step=label)
         return data
 
     def receive_bytes(self, label: str, n_bytes: int) -> bytes:
@@ -102,7 +102,7 @@ class VerifierChannel(Channel):
             return
         state = self.transcript.fork_digest()
         if _work(state, self.receive_bytes(label, 8)) >> (64 - bits):
-            raise Rejected("the proof of work is missing", code="GRIND", message=label)
+            raise Rejected("the proof of work is missing", code="GRIND", step=label)
 
     def finish(self) -> None:
         """The stream must be used up: a proof with room behind it would be malleable."""
@@ -114,5 +114,5 @@ def canonical(label: str, data: bytes, shape: tuple[int, ...]) -> Array:
     """Little-endian words as field elements; raises MalformedProof when one is not reduced."""
     values = np.frombuffer(data, dtype="<u8").astype(np.uint64).reshape(shape)
     if values.size and int(values.max()) >= P:
-        raise MalformedProof("a field element is not reduced", code="PROOF_NON_CANONICAL", message=label)
+        raise MalformedProof("a field element is not reduced", code="PROOF_NON_CANONICAL", step=label)
     return values

@@ -13,7 +13,7 @@ import hashlib
 
 import numpy as np
 
-from zkdl.algebra.extension import P, Array, Ext, scalar
+from zkdl.algebra.extension import Array, Ext, P, scalar
 
 PUBLIC, BYTES, ELEMENTS = 0, 1, 2
 

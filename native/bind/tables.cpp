@@ -1,0 +1,134 @@
+// Tables over K: sums, eq, outer products, binding, fractions.
+#include "arrays.h"
+#include "parallel.h"
+#include "zkdl/elementwise.kernel.h"
+#include "zkdl/fraction.kernel.h"
+
+namespace zkdl {
+
+namespace {
+
+constexpr u64 kGrain = 1 << 13;
+
+void k_sum(Extensions a, ExtensionsOut out, unsigned threads) {
+    require(out.shape(0) == 1, "out must have shape (1, 2)");
+    thread_count(threads);
+    const Extension* from = extensions(a);
+    const u64 count = a.shape(0);
+    Extension* to = extensions_out(out);
+    const nb::gil_scoped_release release;
+    to[0] = parallel_reduce(
+        count, 8 * kGrain, threads, Extension{0, 0},
+        [&](u64 begin, u64 end) {
+            ExtensionAccumulator sum;
+            for (u64 i = begin; i < end; ++i) sum.add_element(from[i]);
+            return sum.value();
+        },
+        [](Extension& sum, Extension part) { sum = add(sum, part); });
+}
+
+void eq_step(Extensions table, Scalar coordinate, ExtensionsOut out, unsigned threads) {
+    require(out.shape(0) == 2 * table.shape(0), "out must be twice as long as table");
+    thread_count(threads);
+    const Extension* from = extensions(table);
+    const Extension r = scalar(coordinate);
+    Extension* to = extensions_out(out);
+    const u64 count = table.shape(0);
+    const nb::gil_scoped_release release;
+    parallel_for(count, kGrain, threads, [&](u64 begin, u64 end) {
+        for (u64 i = begin; i < end; ++i) eq_step_at(from, r, to, i);
+    });
+}
+
+void outer(Extensions a, Extensions b, ExtensionsOut out, unsigned threads) {
+    const u64 height = a.shape(0), width = b.shape(0);
+    require(out.shape(0) == height * width, "out must have the length of a times that of b");
+    thread_count(threads);
+    const Extension *left = extensions(a), *right = extensions(b);
+    Extension* to = extensions_out(out);
+    const nb::gil_scoped_release release;
+    parallel_for(height * width, kGrain, threads, [&](u64 begin, u64 end) {
+        for (u64 i = begin; i < end; ++i) to[i] = outer_at(left, right, width, i);
+    });
+}
+
+template <class Integer>
+void define_axpy(nb::module_& m) {
+    m.def(
+        "axpy",
+        [](ExtensionsOut out, Scalar coefficient, In<Integer, 1> x, unsigned threads) {
+            require(out.shape(0) == x.size(), "out and x must have the same length");
+            thread_count(threads);
+            Extension* to = extensions_out(out);
+            const Extension c = scalar(coefficient);
+            const Integer* from = x.data();
+            const u64 count = x.size();
+            const nb::gil_scoped_release release;
+            parallel_for(count, kGrain, threads, [&](u64 begin, u64 end) {
+                for (u64 i = begin; i < end; ++i) to[i] = axpy_at(to[i], c, from[i]);
+            });
+        },
+        "out"_a.noconvert(), "coefficient"_a.noconvert(), "x"_a.noconvert(), "threads"_a,
+        "out (n, 2) u64 += coefficient (2,) u64 * x (n,) i32, i64 or u64.");
+}
+
+void bind_table(Extensions table, Scalar r, ExtensionsOut out, unsigned threads) {
+    require(table.shape(0) == 2 * out.shape(0), "table must be twice as long as out");
+    thread_count(threads);
+    const Extension* from = extensions(table);
+    const Extension point = scalar(r);
+    Extension* to = extensions_out(out);
+    const u64 count = out.shape(0);
+    const nb::gil_scoped_release release;
+    parallel_for(count, kGrain, threads, [&](u64 begin, u64 end) {
+        for (u64 i = begin; i < end; ++i) to[i] = bind_at(from, point, i);
+    });
+}
+
+void fraction_layer(Extensions p, Extensions q, ExtensionsOut p_out, ExtensionsOut q_out, unsigned threads) {
+    const u64 count = p_out.shape(0);
+    require(p.shape(0) == 2 * count && q.shape(0) == 2 * count && q_out.shape(0) == count,
+            "p and q must be twice as long as the outputs");
+    thread_count(threads);
+    const Extension *p_in = extensions(p), *q_in = extensions(q);
+    Extension *p_to = extensions_out(p_out), *q_to = extensions_out(q_out);
+    const nb::gil_scoped_release release;
+    parallel_for(count, kGrain / 2, threads, [&](u64 begin, u64 end) {
+        for (u64 i = begin; i < end; ++i) fraction_layer_at(p_in, q_in, p_to, q_to, i);
+    });
+}
+
+void fraction_bind(Extensions x, Scalar r, ExtensionsOut out, unsigned threads) {
+    const u64 count = out.shape(0);
+    require(count % 2 == 0 && x.shape(0) == 2 * count, "x must have shape (4m, 2), out (2m, 2)");
+    thread_count(threads);
+    const Extension* from = extensions(x);
+    const Extension point = scalar(r);
+    Extension* to = extensions_out(out);
+    const nb::gil_scoped_release release;
+    parallel_for(count, kGrain, threads, [&](u64 begin, u64 end) {
+        const u64 seven = times_seven(point.c1);
+        for (u64 j = begin; j < end; ++j) to[j] = fraction_bind_at(from, point, seven, j);
+    });
+}
+
+}  // namespace
+
+void bind_tables(nb::module_& m) {
+    m.def("k_sum", &k_sum, "a"_a.noconvert(), "out"_a.noconvert(), "threads"_a, "Sum of (n, 2) u64 into out (1, 2).");
+    m.def("eq_step", &eq_step, "table"_a.noconvert(), "coordinate"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+          "One more, least significant, coordinate of an eq table: (n, 2), (2,) into out (2n, 2).");
+    m.def("outer", &outer, "a"_a.noconvert(), "b"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+          "out (n*m, 2) = a (n, 2) times b (m, 2), a is the high index.");
+    define_axpy<i32>(m);
+    define_axpy<i64>(m);
+    define_axpy<u64>(m);
+    m.def("bind", &bind_table, "table"_a.noconvert(), "r"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+          "out (m, 2) = t[2i] + r*(t[2i+1] - t[2i]), table (2m, 2).");
+    m.def("fraction_layer", &fraction_layer, "p"_a.noconvert(), "q"_a.noconvert(), "p_out"_a.noconvert(),
+          "q_out"_a.noconvert(), "threads"_a, "Sums of neighbouring fractions: (2m, 2) twice into (m, 2) twice.");
+    m.def("fraction_bind", &fraction_bind, "x"_a.noconvert(), "r"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+          "x (4m, 2) bound at r in the lowest variable of the parents: out (2m, 2).");
+}
+
+}  // namespace zkdl

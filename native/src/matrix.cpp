@@ -1,0 +1,106 @@
+#include "matrix.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "parallel.h"
+#include "zkdl/matrix.kernel.h"
+
+namespace zkdl {
+
+namespace {
+
+constexpr u64 kElementsPerTask = 1 << 15;
+// The part of a vector that several rows share in the first-level cache.
+constexpr u64 kRowPart = 1 << 14;
+// Tiles of `vecmat`: a column of a tile is summed in registers, then added to the sum of the column.
+constexpr u64 kTileRows = 16;
+constexpr u64 kTileColumns = 256;
+
+Extension sum_of(const Extension* values, u64 count) {
+    Accumulator c0, c1;
+    for (u64 i = 0; i < count; ++i) {
+        c0.add_element(values[i].c0);
+        c1.add_element(values[i].c1);
+    }
+    return {c0.value(), c1.value()};
+}
+
+}  // namespace
+
+template <class Integer>
+void matvec(const Integer* matrix, const Extension* vectors, u64 rows, u64 columns, u64 period, Extension* out,
+            unsigned threads) {
+    const u64 parts = std::max<u64>(1, (columns + kRowPart - 1) / kRowPart);
+    std::vector<Extension> sums(period * parts), partial(parts > 1 ? rows * parts : 0);
+    Extension* const target = parts > 1 ? partial.data() : out;
+    const auto length = [&](u64 part) { return std::min(kRowPart, columns - part * kRowPart); };
+    if (image_shift(Integer()) != 0)
+        parallel_for(period * parts, 4, threads, [&](u64 begin, u64 end) {
+            for (u64 k = begin; k < end; ++k) {
+                const u64 part = k % parts;
+                sums[k] = sum_of(vectors + (k / parts) * columns + part * kRowPart, length(part));
+            }
+        });
+    const u64 grain = std::max<u64>(1, kElementsPerTask / std::min(kRowPart, columns + 1));
+    parallel_for(rows * parts, grain, threads, [&](u64 begin, u64 end) {
+        for (u64 k = begin; k < end; ++k) {
+            const u64 row = k / parts, part = k % parts, phase = row % period, first = part * kRowPart;
+            const Extension images =
+                image_dot(matrix + row * columns + first, 1, vectors + phase * columns + first, length(part));
+            target[k] = unshift<Integer>(images, sums[phase * parts + part]);
+        }
+    });
+    if (parts > 1)
+        for (u64 row = 0; row < rows; ++row) out[row] = sum_of(partial.data() + row * parts, parts);
+}
+
+template <class Integer>
+void vecmat(const Extension* vector, const Integer* matrix, u64 rows, u64 columns, Extension* out, unsigned threads) {
+    const Extension sum = sum_of(vector, rows);
+    const u64 blocks = (columns + kTileColumns - 1) / kTileColumns;
+    // Few columns: split the rows as well, into parts that are added up below.
+    const u64 wanted = blocks >= 4 * u64{threads} ? 1 : (4 * u64{threads} + blocks - 1) / std::max<u64>(1, blocks);
+    const u64 parts = std::max<u64>(1, std::min(wanted, rows * std::min(kTileColumns, columns) / kElementsPerTask));
+    const u64 part_rows = (rows + parts - 1) / parts;
+    std::vector<Extension> partial(parts * columns);
+    const u64 grain = std::max<u64>(1, kElementsPerTask / (std::min(kTileColumns, columns + 1) * (part_rows + 1)));
+    parallel_for(blocks * parts, grain, threads, [&](u64 begin, u64 end) {
+        for (u64 task = begin; task < end; ++task) {
+            const u64 first_column = (task % blocks) * kTileColumns, part = task / blocks;
+            const u64 width = std::min(kTileColumns, columns - first_column);
+            const u64 first = std::min(rows, part * part_rows), last = std::min(rows, first + part_rows);
+            Accumulator c0[kTileColumns], c1[kTileColumns];
+            for (u64 row = first; row < last; row += kTileRows) {
+                const u64 height = std::min(kTileRows, last - row);
+                const Integer* tile = matrix + row * columns + first_column;
+                for (u64 c = 0; c < width; ++c) {
+                    Accumulator a0 = c0[c], a1 = c1[c];
+                    for (u64 r = 0; r < height; ++r) {
+                        const u64 image = unsigned_image(tile[r * columns + c]);
+                        a0.add_product(image, vector[row + r].c0);
+                        a1.add_product(image, vector[row + r].c1);
+                    }
+                    c0[c] = a0;
+                    c1[c] = a1;
+                }
+            }
+            for (u64 c = 0; c < width; ++c)
+                partial[part * columns + first_column + c] = {c0[c].value(), c1[c].value()};
+        }
+    });
+    for (u64 c = 0; c < columns; ++c) {
+        Extension images = partial[c];
+        for (u64 part = 1; part < parts; ++part) images = add(images, partial[part * columns + c]);
+        out[c] = unshift<Integer>(images, sum);
+    }
+}
+
+template void matvec(const i32*, const Extension*, u64, u64, u64, Extension*, unsigned);
+template void matvec(const i64*, const Extension*, u64, u64, u64, Extension*, unsigned);
+template void matvec(const u64*, const Extension*, u64, u64, u64, Extension*, unsigned);
+template void vecmat(const Extension*, const i32*, u64, u64, Extension*, unsigned);
+template void vecmat(const Extension*, const i64*, u64, u64, Extension*, unsigned);
+template void vecmat(const Extension*, const u64*, u64, u64, Extension*, unsigned);
+
+}  // namespace zkdl

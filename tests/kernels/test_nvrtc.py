@@ -1,0 +1,82 @@
+"""Every kernel header compiles for GPUs, on machines without one: NVRTC through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+HEADERS = Path(__file__).resolve().parents[2] / "native" / "include" / "zkdl"
+KERNELS = sorted(HEADERS.glob("*.kernel.h"))
+
+
+def _libraries() -> list[Path]:
+    """The builtins and the library that opens them, from the nvidia-cuda-nvrtc wheel (CUDA 12 or 13)."""
+    spec = importlib.util.find_spec("nvidia")
+    if spec is None or spec.submodule_search_locations is None:
+        return []
+    found = [path for root in spec.submodule_search_locations for path in Path(root).glob("**/libnvrtc*.so*")]
+    usable = [path for path in found if ".alt." not in path.name]
+    return sorted(usable, key=lambda path: "builtins" not in path.name)
+
+
+@pytest.fixture(scope="module")
+def nvrtc() -> ctypes.CDLL:
+    libraries = _libraries()
+    if not libraries:
+        pytest.skip("nvidia-cuda-nvrtc is not installed")
+    # Loaded first and globally: NVRTC opens its builtins by name and the wheel is in no search path.
+    loaded = [ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL) for path in libraries]
+    return loaded[-1]
+
+
+def _compile(nvrtc: ctypes.CDLL, header: str, architecture: str) -> tuple[int, str, bytes]:
+    program = ctypes.c_void_p()
+    names = [path.name for path in HEADERS.glob("*.h")]
+    sources = [(HEADERS / name).read_bytes() for name in names]
+    count = len(names)
+    status = nvrtc.nvrtcCreateProgram(
+        ctypes.byref(program),
+        f'#include "{header}"\n'.encode(),
+        b"kernel.cu",
+        count,
+        (ctypes.c_char_p * count)(*sources),
+        (ctypes.c_char_p * count)(*(name.encode() for name in names)),
+    )
+    assert status == 0
+    options = [b"-std=c++17", f"-arch={architecture}".encode(), b"-default-device"]
+    status = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+    size = ctypes.c_size_t()
+    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    nvrtc.nvrtcGetProgramLog(program, log)
+    binary = b""
+    if status == 0:
+        nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size))
+        buffer = ctypes.create_string_buffer(size.value)
+        nvrtc.nvrtcGetCUBIN(program, buffer)
+        binary = buffer.raw
+    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+    return status, log.value.decode(), binary
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("header", [path.name for path in KERNELS])
+def test_kernels_compile_for_gpus(nvrtc: ctypes.CDLL, header: str, architecture: str) -> None:
+    status, log, binary = _compile(nvrtc, header, architecture)
+    assert status == 0, log
+    assert "warning" not in log, log
+    launchers = re.findall(r"__global__ void (\w+)\(", (HEADERS / header).read_text())
+    assert launchers
+    for launcher in launchers:
+        assert launcher.encode() in binary
+
+
+def test_a_wrong_kernel_does_not_compile(nvrtc: ctypes.CDLL) -> None:
+    """The test above can fail."""
+    status, log, _ = _compile(nvrtc, "absent.kernel.h", "sm_80")
+    assert status != 0
+    assert "absent.kernel.h" in log
