@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "parallel.h"
-#include "zkdl/ntt.kernel.h"
+#include "zkdl/goldilocks.h"
 
 namespace zkdl {
 
@@ -62,7 +62,7 @@ void evaluate_cosets(const Transform& forward, const Cosets& cosets, const u64* 
     for (u64 g = 0; g < group; ++g) {
         u64* data = scratch + g * stride;
         const u64* scale = cosets.scale[first + g].data();
-        for (u64 i = 0; i < size; ++i) data[i] = multiply(reversed_coefficients[i], scale[i]);
+        forward.multiply(reversed_coefficients, scale, data);
         const u64* tail = cosets.tail[first + g].data();
         for (u64 j = 0; j < random_count; ++j) {
             u64& target = data[bit_reversed(j & (size - 1), cosets.bits)];
@@ -110,47 +110,23 @@ u64 bit_reversed(u64 i, unsigned bits) {
     return __builtin_bswap64(i) >> (64 - bits);
 }
 
-Transform::Transform(u64 size, bool is_inverse) : size_(size), is_inverse_(is_inverse) {
-    for (u64 block = size; block >= 4; block /= 4) {
+Transform::Transform(u64 size, bool is_inverse) {
+    const unsigned bits = log2_exact(size);
+    const auto root_of = [&](u64 block) {
         const u64 root = root_of_unity(block);
-        const u64 step = is_inverse ? inverse(root) : root;
-        std::vector<Twiddles> level(block / 4);
-        u64 w = 1;
-        for (Twiddles& t : level) {
-            const u64 square = multiply(w, w);
-            t = {w, square, multiply(square, w)};
-            w = multiply(w, step);
-        }
-        levels_.push_back(std::move(level));
+        return is_inverse ? inverse(root) : root;
+    };
+    const bool has_top = bits % 2 == 1;
+    if (has_top) twiddles_.push_back(powers(root_of(size), size / 2));
+    for (u64 block = has_top ? size / 2 : size; block >= 4; block /= 4) {
+        const u64 w = root_of(block);
+        for (u64 step = 1; step <= 3; ++step) twiddles_.push_back(powers(power(w, step), block / 4));
     }
-}
-
-void Transform::decimate_frequency(u64* data) const { frequency_block(data, size_, 0); }
-void Transform::decimate_time(u64* data) const { time_block(data, size_, 0); }
-
-// Depth first: once a block fits into a cache, all its levels run there.
-void Transform::frequency_block(u64* data, u64 size, unsigned level) const {
-    if (size == 2) butterfly(data[0], data[1], 1);
-    if (size < 4) return;
-    const u64 quarter = size / 4;
-    const Twiddles* twiddles = levels_[level].data();
-    u64 *x0 = data, *x1 = data + quarter, *x2 = x1 + quarter, *x3 = x2 + quarter;
-    for (u64 j = 0; j < quarter; ++j)
-        frequency_four(x0[j], x1[j], x2[j], x3[j], twiddles[j].w1, twiddles[j].w2, twiddles[j].w3, is_inverse_);
-    if (quarter > 1)
-        for (u64 i = 0; i < 4; ++i) frequency_block(data + i * quarter, quarter, level + 1);
-}
-
-void Transform::time_block(u64* data, u64 size, unsigned level) const {
-    if (size == 2) butterfly(data[0], data[1], 1);
-    if (size < 4) return;
-    const u64 quarter = size / 4;
-    if (quarter > 1)
-        for (u64 i = 0; i < 4; ++i) time_block(data + i * quarter, quarter, level + 1);
-    const Twiddles* twiddles = levels_[level].data();
-    u64 *x0 = data, *x1 = data + quarter, *x2 = x1 + quarter, *x3 = x2 + quarter;
-    for (u64 j = 0; j < quarter; ++j)
-        time_four(x0[j], x1[j], x2[j], x3[j], twiddles[j].w1, twiddles[j].w2, twiddles[j].w3, is_inverse_);
+    for (std::size_t i = has_top; i < twiddles_.size(); i += 3)
+        levels_.push_back({twiddles_[i].data(), twiddles_[i + 1].data(), twiddles_[i + 2].data()});
+    plan_ = {size, is_inverse, levels_.size(), levels_.data(), has_top ? twiddles_[0].data() : nullptr};
+    passes_ = avx2_passes();
+    if (passes_ == nullptr || (has_top ? size / 2 : size) < passes_->smallest_size) passes_ = &kScalarPasses;
 }
 
 void interpolate_rows(const u64* values, u64 rows, u64 size, u64* out, unsigned threads) {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "zkdl/portability.h"
+#include "ntt_plan.h"
 
 namespace zkdl {
 
@@ -11,25 +11,21 @@ class Transform {
    public:
     // size: a power of two
     explicit Transform(u64 size, bool is_inverse);
+    Transform(const Transform&) = delete;
+    Transform& operator=(const Transform&) = delete;
 
     // Natural order in, bit-reversed out, not divided by the size.
-    void decimate_frequency(u64* data) const;
+    void decimate_frequency(u64* data) const { passes_->frequency(data, plan_); }
     // Bit-reversed in, natural order out.
-    void decimate_time(u64* data) const;
-
-    u64 size() const { return size_; }
+    void decimate_time(u64* data) const { passes_->time(data, plan_); }
+    // out = a * b, element by element; `size` of them.
+    void multiply(const u64* a, const u64* b, u64* out) const { passes_->multiply(a, b, out, plan_.size); }
 
    private:
-    struct Twiddles {
-        u64 w1, w2, w3;
-    };
-    void frequency_block(u64* data, u64 size, unsigned level) const;
-    void time_block(u64* data, u64 size, unsigned level) const;
-
-    u64 size_;
-    bool is_inverse_;
-    // levels_[i]: (w^j, w^2j, w^3j) for the radix-4 step on blocks of size_ >> 2i, w = g_block
-    std::vector<std::vector<Twiddles>> levels_;
+    std::vector<std::vector<u64>> twiddles_;
+    std::vector<Level> levels_;
+    Plan plan_;
+    const PassTable* passes_;
 };
 
 u64 bit_reversed(u64 i, unsigned bits);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernels.samples import CASES, EDGES, INTEGERS, BogusRng, large, small
+from tests.kernels.samples import CASES, EDGES, INTEGERS, BogusRng, large, small
 from zkdl.backend.base import Backend, P
 from zkdl.backend.select import get_backend, is_native_available
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kernels.samples import CASES, BogusRng, small
+from tests.kernels.samples import CASES, BogusRng, small
 from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend, is_native_available
 from zkdl.errors import DeviceError

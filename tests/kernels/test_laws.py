@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.samples import BogusRng
+from tests.kernels.samples import BogusRng
 from zkdl.backend.base import Backend, P
 from zkdl.backend.reference import ReferenceBackend
 from zkdl.backend.reference_field import GOLDILOCKS, Field
