@@ -15,7 +15,9 @@ constexpr u64 kElementsPerTask = 1 << 15;
 constexpr u64 kRowPart = 1 << 14;
 // Tiles of `vecmat`: a column of a tile is summed in registers, then added to the sum of the column.
 constexpr u64 kTileRows = 16;
-constexpr u64 kTileColumns = 256;
+constexpr u64 kTileColumns = 128;
+// Rows of a large matrix lie a power of two apart, all in one set of the cache: a tile is copied to rows that do not.
+constexpr u64 kTileStride = kTileColumns + 8;
 
 Extension sum_of(const Extension* values, u64 count) {
     Accumulator c0, c1;
@@ -71,13 +73,17 @@ void vecmat(const Extension* vector, const Integer* matrix, u64 rows, u64 column
             const u64 width = std::min(kTileColumns, columns - first_column);
             const u64 first = std::min(rows, part * part_rows), last = std::min(rows, first + part_rows);
             Accumulator c0[kTileColumns], c1[kTileColumns];
+            u64 images[kTileRows * kTileStride];
             for (u64 row = first; row < last; row += kTileRows) {
                 const u64 height = std::min(kTileRows, last - row);
                 const Integer* tile = matrix + row * columns + first_column;
+                for (u64 r = 0; r < height; ++r)
+                    for (u64 c = 0; c < width; ++c)
+                        images[r * kTileStride + c] = unsigned_image(tile[r * columns + c]);
                 for (u64 c = 0; c < width; ++c) {
                     Accumulator a0 = c0[c], a1 = c1[c];
                     for (u64 r = 0; r < height; ++r) {
-                        const u64 image = unsigned_image(tile[r * columns + c]);
+                        const u64 image = images[r * kTileStride + c];
                         a0.add_product(image, vector[row + r].c0);
                         a1.add_product(image, vector[row + r].c1);
                     }

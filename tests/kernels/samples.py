@@ -8,9 +8,7 @@ import numpy as np
 
 from zkdl.backend.base import P
 
-EDGES = np.array(
-    [0, 1, 2, P - 1, P - 2, 2**32 - 2, 2**32 - 1, 2**32, 2**32 + 1, 2**63, P - 2**32], dtype=np.uint64
-)
+EDGES = np.array([0, 1, 2, P - 1, P - 2, 2**32 - 2, 2**32 - 1, 2**32, 2**32 + 1, 2**63, P - 2**32], dtype=np.uint64)
 INTEGERS = (np.int32, np.int64, np.uint64)
 
 Arguments = tuple[object, ...]
@@ -115,9 +113,7 @@ LARGE = (20_000, 70_001)
 SMALL_SHAPES = ((0, 3, 1), (3, 0, 2), (1, 1, 1), (5, 7, 3), (20, 17, 1), (19, 9, 40))
 LARGE_SHAPES = ((300, 700, 3), (2, 40_000, 2), (40_000, 3, 7), (64, 1_000, 64))
 
-Cases = Callable[
-    [BogusRng, tuple[int, ...], tuple[tuple[int, int, int], ...], tuple[int, ...]], Iterator[Arguments]
-]
+Cases = Callable[[BogusRng, tuple[int, ...], tuple[tuple[int, int, int], ...], tuple[int, ...]], Iterator[Arguments]]
 
 # kernel -> (rng, sizes, matrix shapes, lengths of rows) -> arguments
 CASES: dict[str, Cases] = {

@@ -9,9 +9,7 @@ from tests.kernels.samples import CASES, EDGES, INTEGERS, BogusRng, large, small
 from zkdl.backend.base import Backend, P
 from zkdl.backend.select import get_backend, is_native_available
 
-needs_native = pytest.mark.skipif(
-    not is_native_available(), reason="no compiled kernels in this installation"
-)
+needs_native = pytest.mark.skipif(not is_native_available(), reason="no compiled kernels in this installation")
 FAST = [
     pytest.param(("numpy", 1), id="numpy"),
     pytest.param(("native", 1), id="native-1", marks=needs_native),

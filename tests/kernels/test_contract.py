@@ -12,9 +12,7 @@ from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend, is_native_available
 from zkdl.errors import DeviceError
 
-needs_native = pytest.mark.skipif(
-    not is_native_available(), reason="no compiled kernels in this installation"
-)
+needs_native = pytest.mark.skipif(not is_native_available(), reason="no compiled kernels in this installation")
 NAMES = ["reference", "numpy", pytest.param("native", marks=needs_native)]
 FREE_STRIDES = {"f_add", "f_sub", "f_mul"}
 REFUSED = (TypeError, ValueError)
@@ -36,9 +34,7 @@ def _strided(array: np.ndarray) -> np.ndarray:
 
 def _interesting(kernel: str) -> tuple[object, ...]:
     """The case with the most elements: every array has at least two along each axis of length > 1."""
-    return max(
-        small(kernel), key=lambda arguments: sum(a.size for a in arguments if isinstance(a, np.ndarray))
-    )
+    return max(small(kernel), key=lambda arguments: sum(a.size for a in arguments if isinstance(a, np.ndarray)))
 
 
 @pytest.mark.parametrize("name", NAMES)

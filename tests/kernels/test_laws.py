@@ -13,9 +13,7 @@ from zkdl.backend.reference import ReferenceBackend
 from zkdl.backend.reference_field import GOLDILOCKS, Field
 from zkdl.backend.select import get_backend, is_native_available
 
-needs_native = pytest.mark.skipif(
-    not is_native_available(), reason="no compiled kernels in this installation"
-)
+needs_native = pytest.mark.skipif(not is_native_available(), reason="no compiled kernels in this installation")
 BACKENDS = ["reference", "numpy", pytest.param("native", marks=needs_native)]
 
 elements = st.one_of(
@@ -24,15 +22,11 @@ elements = st.one_of(
     st.integers(-5, 5).map(lambda d: (2**32 + d) % P),
     st.integers(1, 40).map(lambda d: P - d),
 )
-pairs = st.lists(st.tuples(elements, elements), min_size=1, max_size=6).map(
-    lambda x: np.array(x, dtype=np.uint64)
-)
+pairs = st.lists(st.tuples(elements, elements), min_size=1, max_size=6).map(lambda x: np.array(x, dtype=np.uint64))
 same_length = st.integers(1, 5).flatmap(
     lambda n: st.tuples(
         *(
-            st.lists(st.tuples(elements, elements), min_size=n, max_size=n).map(
-                lambda x: np.array(x, dtype=np.uint64)
-            )
+            st.lists(st.tuples(elements, elements), min_size=n, max_size=n).map(lambda x: np.array(x, dtype=np.uint64))
             for _ in range(3)
         )
     )

@@ -1,4 +1,5 @@
-// K = F[X]/(X^2 - 7). Elements are pairs of canonical u64, laid out like the last axis of a numpy array.
+// K = F[X]/(X^2 - 7). Elements are pairs of canonical u64, laid out like the last axis of a numpy array; factors of a
+// product may be loose.
 #pragma once
 
 #include "goldilocks.h"
@@ -31,12 +32,21 @@ struct ExtensionAccumulator {
         linear.add_element(a.c1);
     }
     ZK_FN Extension value() const { return {constant.value(), linear.value()}; }
+    // For a factor of another product, which need not be canonical.
+    ZK_FN Extension value_loose() const { return {constant.value_loose(), linear.value_loose()}; }
 };
 
 ZK_FN Extension multiply(Extension a, Extension b) {
     ExtensionAccumulator sum;
     sum.add_product(a, b);
     return sum.value();
+}
+
+// For a factor of another product.
+ZK_FN Extension multiply_loose(Extension a, Extension b) {
+    ExtensionAccumulator sum;
+    sum.add_product(a, b);
+    return sum.value_loose();
 }
 
 // a + b*c

@@ -17,14 +17,14 @@ ZK_FN void fraction_layer_at(const Extension* p, const Extension* q, Extension* 
     q_out[i] = denominator.value();
 }
 
-// p0*q1 + p1*q0 + lam*q0*q1 = (p0 + lam*q0)*q1 + p1*q0; lam7 = 7 * lam.c1
+// p0*q1 + p1*q0 + lam*q0*q1 = (p0 + lam*q0)*q1 + p1*q0, loose; lam7 = 7 * lam.c1
 ZK_FN Extension fraction_value(Extension p0, Extension p1, Extension q0, Extension q1, Extension lam, u64 lam7) {
     ExtensionAccumulator shifted, sum;
     shifted.add_product(lam, lam7, q0);
     shifted.add_element(p0);
-    sum.add_product(q1, shifted.value());
+    sum.add_product(q1, shifted.value_loose());
     sum.add_product(q0, p1);
-    return sum.value();
+    return sum.value_loose();
 }
 
 struct FractionRound {

@@ -11,8 +11,8 @@ struct ProductRound {
     // Element i of sum_i w_i a_i b_i.
     ZK_FN void add_at(const Extension* a, const Extension* b, Extension weight, u64 i) {
         const Extension a0 = a[2 * i], b0 = b[2 * i];
-        at_zero.add_product(weight, multiply(a0, b0));
-        leading.add_product(weight, multiply(subtract(a[2 * i + 1], a0), subtract(b[2 * i + 1], b0)));
+        at_zero.add_product(weight, multiply_loose(a0, b0));
+        leading.add_product(weight, multiply_loose(subtract(a[2 * i + 1], a0), subtract(b[2 * i + 1], b0)));
     }
     // The same with weight 1: one reduction in the whole loop.
     ZK_FN void add_at(const Extension* a, const Extension* b, u64 i) {
@@ -29,9 +29,9 @@ struct TripleRound {
         const Extension u0 = u[2 * i], a0 = a[2 * i], b0 = b[2 * i];
         const Extension u1 = u[2 * i + 1], a1 = a[2 * i + 1], b1 = b[2 * i + 1];
         const Extension du = subtract(u1, u0), da = subtract(a1, a0), db = subtract(b1, b0);
-        at_zero.add_product(multiply(u0, a0), b0);
-        at_two.add_product(multiply(add(u1, du), add(a1, da)), add(b1, db));
-        leading.add_product(multiply(du, da), db);
+        at_zero.add_product(multiply_loose(u0, a0), b0);
+        at_two.add_product(multiply_loose(add(u1, du), add(a1, da)), add(b1, db));
+        leading.add_product(multiply_loose(du, da), db);
     }
 };
 

@@ -37,8 +37,8 @@ def _tensor(path: Path, body: bytes, entry: Any) -> NDArray[np.int64]:
     return np.frombuffer(body[begin:end], dtype="<i8").astype(np.int64).reshape(shape)
 
 
-def read_weights(path: Path | str) -> tuple[Weights, bytes, int]:
-    """Weights, commitment key (32 bytes) and fraction bits. Raises UsageError for anything but such a file."""
+def read_tensors(path: Path | str) -> tuple[Weights, dict[str, str]]:
+    """Weights and metadata of a safetensors file of zkdl. Raises UsageError for anything but such a file."""
     path = Path(path)
     try:
         raw = path.read_bytes()
@@ -49,14 +49,13 @@ def read_weights(path: Path | str) -> tuple[Weights, bytes, int]:
         raise _bad(path, "is no safetensors file")
     try:
         header = json.loads(raw[8 : 8 + length])
-        metadata = header.pop("__metadata__")
-        key, weight_frac = bytes.fromhex(metadata["commitment_key"]), int(metadata["weight_frac"])
+        metadata = {str(key): str(value) for key, value in header.pop("__metadata__").items()}
+        int(metadata["weight_frac"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _bad(path, "was not written by zkdl prove --reveal-weights") from error
+        raise _bad(path, "was not written by zkdl") from error
     body, layers = raw[8 + length :], sum(name.endswith(".weight") for name in header)
-    expected = {f"layer.{l}.weight" for l in range(1, layers + 1)}
-    if len(key) != 32 or layers == 0 or not expected <= set(header):
-        raise _bad(path, "was not written by zkdl prove --reveal-weights")
+    if layers == 0 or not {f"layer.{l}.weight" for l in range(1, layers + 1)} <= set(header):
+        raise _bad(path, "was not written by zkdl")
     matrices = [_tensor(path, body, header[f"layer.{l}.weight"]) for l in range(1, layers + 1)]
     biases = [
         _tensor(path, body, header[f"layer.{l}.bias"]) if f"layer.{l}.bias" in header else None
@@ -64,4 +63,16 @@ def read_weights(path: Path | str) -> tuple[Weights, bytes, int]:
     ]
     if any(matrix.ndim != 2 for matrix in matrices) or any(b is not None and b.ndim != 1 for b in biases):
         raise _bad(path, "has a weight that is no matrix")
-    return Weights(W=matrices, b=biases), key, weight_frac
+    return Weights(matrices, biases), metadata
+
+
+def read_weights(path: Path | str) -> tuple[Weights, bytes, int]:
+    """Weights, commitment key (32 bytes) and fraction bits of revealed weights. Raises UsageError."""
+    weights, metadata = read_tensors(path)
+    try:
+        key = bytes.fromhex(metadata.get("commitment_key", ""))
+    except ValueError as error:
+        raise _bad(Path(path), "has a commitment key that is not hexadecimal") from error
+    if len(key) != 32:
+        raise _bad(Path(path), "was not written by zkdl prove --reveal-weights")
+    return weights, key, int(metadata["weight_frac"])
