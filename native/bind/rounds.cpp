@@ -100,7 +100,7 @@ void fraction_round(Extensions p, Extensions q, Scalar lam, Extensions weights_h
 
 void bind_rounds(nb::module_& m) {
     m.def("product_round", &product_round, "a"_a.noconvert(), "b"_a.noconvert(), "weights"_a.noconvert(),
-          "out"_a.noconvert(), "threads"_a, "(2m, 2), (2m, 2), (e, 2) into out (2, 2): constant and leading coefficient.");
+          "out"_a.noconvert(), "threads"_a, "(2m, 2) twice, (e, 2) into out (2, 2): constant and leading coefficient.");
     m.def("product3_round", &product3_round, "u"_a.noconvert(), "a"_a.noconvert(), "b"_a.noconvert(),
           "out"_a.noconvert(), "threads"_a, "Three (2m, 2) into out (3, 2): f(0), f(2), leading coefficient.");
     m.def("fraction_round", &fraction_round, "p"_a.noconvert(), "q"_a.noconvert(), "lam"_a.noconvert(),

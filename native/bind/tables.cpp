@@ -48,7 +48,11 @@ void outer(Extensions a, Extensions b, ExtensionsOut out, unsigned threads) {
     Extension* to = extensions_out(out);
     const nb::gil_scoped_release release;
     parallel_for(height * width, kGrain, threads, [&](u64 begin, u64 end) {
-        for (u64 i = begin; i < end; ++i) to[i] = outer_at(left, right, width, i);
+        // Row by row: a division for every element would cost more than the product.
+        for (u64 i = begin; i < end;) {
+            const u64 row = i / width, start = row * width, stop = std::min(end, start + width);
+            for (; i < stop; ++i) to[i] = multiply(left[row], right[i - start]);
+        }
     });
 }
 

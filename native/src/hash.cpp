@@ -9,7 +9,7 @@ namespace zkdl {
 
 namespace {
 
-// A tile is a whole number of cache lines wide and of SHA blocks high, and its transpose fits into the first-level cache.
+// A tile is whole cache lines wide and whole SHA blocks high, and its transpose fits into the first-level cache.
 constexpr u64 kTileColumns = 32;
 constexpr u64 kTileRows = 64;
 constexpr u64 kMessageBytes = 64 + 8 * kTileRows + 64;
@@ -56,7 +56,8 @@ void hash_tile(const u64* code, const u8* salts, u64 first_index, u64 rows, u64 
         absorb_tile(code, row, std::min(kTileRows, rows - row), columns, tile, width, compress);
     u64 blocks = 0;
     for (u64 c = 0; c < width; ++c)
-        blocks = static_cast<u64>(sha_pad(tile[c].message, static_cast<int>(tile[c].used), kLeafPrefixBytes + 8 * rows));
+        blocks = static_cast<u64>(
+            sha_pad(tile[c].message, static_cast<int>(tile[c].used), kLeafPrefixBytes + 8 * rows));
     compress_columns(tile, width, blocks, compress);
     for (u64 c = 0; c < width; ++c) sha_digest(tile[c].state, out + 32 * c);
 }

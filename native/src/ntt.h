@@ -1,4 +1,4 @@
-// Transforms over rows: inverse (natural -> bit-reversed) and forward (bit-reversed -> natural), so that nothing is permuted.
+// Transforms over rows: inverse (natural -> bit-reversed) and forward (bit-reversed -> natural): nothing is permuted.
 #pragma once
 
 #include <vector>

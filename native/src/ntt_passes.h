@@ -1,7 +1,7 @@
 // The passes of a transform, for any vector type `Lanes`; included by one translation unit per instruction set.
 //
-// Only raw pointers cross into such a unit, and everything here is inlined: a template of the standard library instantiated
-// for a newer processor could otherwise be linked into code that runs on an older one.
+// Only raw pointers cross into such a unit: a template of the standard library instantiated for a newer processor could
+// otherwise be linked into code that runs on an older one.
 #pragma once
 
 #include "ntt_plan.h"
@@ -9,7 +9,7 @@
 
 namespace zkdl {
 
-// Lanes: count, load(const u64*), store(u64*, Lanes), transpose(Lanes&, ... x4) of a count x 4 tile, and the field operations.
+// Lanes: count, load, store, transpose of a tile of four vectors, and the operations of the field.
 template <class Lanes>
 struct Passes {
     static constexpr u64 kLanes = Lanes::count;

@@ -19,7 +19,7 @@ struct Plan {
     const u64* top;
 };
 
-// Transforms in place, and out = a * b for a multiple of 16 elements; all for plans of at least 16 * lanes elements.
+// Transforms in place, and out = a * b; for plans whose radix-4 part has at least `smallest_size` elements.
 struct PassTable {
     u64 smallest_size;
     void (*frequency)(u64* data, const Plan& plan);

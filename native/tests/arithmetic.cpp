@@ -1,5 +1,5 @@
-// Reads pairs of elements of K from standard input, four decimal numbers each, and prints what the headers make of them:
-// sum, difference and product in K, and a sum of 1000 products. Compiled and compared by tests/kernels/test_portability.py.
+// Reads pairs of elements of K from standard input, four decimal numbers each, and prints what the headers make of
+// them: sum, difference, product, two sums of 1000 products, a nested product. See tests/kernels/test_portability.py.
 #include <cstdio>
 
 #include "zkdl/extension.h"

@@ -67,7 +67,7 @@ def fraction_bind(x: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), orde
 
 def product_round(a: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu', writable=False)], b: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu')], threads: int) -> None:
     """
-    (2m, 2), (2m, 2), (e, 2) into out (2, 2): constant and leading coefficient.
+    (2m, 2) twice, (e, 2) into out (2, 2): constant and leading coefficient.
     """
 
 def product3_round(u: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu', writable=False)], a: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu', writable=False)], b: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.uint64], dict(shape=(None, 2), order='C', device='cpu')], threads: int) -> None:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from zkdl.errors import ResourceError, UsageError
-from zkdl.storage import append_line
+from zkdl.storage import append_line, write_atomic
 
 
 class Journal:
@@ -21,16 +21,16 @@ class Journal:
         self._proofs: dict[str, set[str]] = {}
         if not path.exists():
             return
-        lines = path.read_text(encoding="ascii").splitlines(keepends=True)
-        for number, line in enumerate(lines, start=1):
+        text = path.read_text(encoding="ascii")
+        complete, _, cut = text.rpartition("\n")
+        if cut:
+            # The process died while the last line was being written, so nothing was opened after it.
+            write_atomic(path, (complete + "\n").encode() if complete else b"")
+        for number, line in enumerate(complete.splitlines(), start=1):
             try:
                 entry = json.loads(line)
                 root, proof = str(entry["root"]), str(entry["proof"])
             except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines) and not line.endswith("\n"):
-                    # The process died while this line was being written, so nothing was opened after it.
-                    path.write_text("".join(lines[:-1]), encoding="ascii")
-                    break
                 raise UsageError("the opening journal is damaged", code="JOURNAL", file=str(path), line=number) from error
             self._proofs.setdefault(root, set()).add(proof)
 

@@ -18,10 +18,6 @@ ZK_FN void eq_step_at(const Extension* table, Extension coordinate, Extension* o
     out[2 * i + 1] = one;
 }
 
-ZK_FN Extension outer_at(const Extension* a, const Extension* b, u64 width, u64 i) {
-    return multiply(a[i / width], b[i % width]);
-}
-
 // out[i] += coefficient * x[i]
 template <class Integer>
 ZK_FN Extension axpy_at(Extension out, Extension coefficient, Integer x) {
@@ -59,7 +55,7 @@ extern "C" __global__ void zkdl_eq_step(const zkdl::Extension* table, zkdl::Exte
 extern "C" __global__ void zkdl_outer(const zkdl::Extension* a, const zkdl::Extension* b, zkdl::Extension* out,
                                       zkdl::u64 width, zkdl::u64 count) {
     const zkdl::u64 i = ZK_INDEX;
-    if (i < count) out[i] = zkdl::outer_at(a, b, width, i);
+    if (i < count) out[i] = zkdl::multiply(a[i / width], b[i % width]);
 }
 
 extern "C" __global__ void zkdl_axpy_i32(zkdl::Extension* out, zkdl::Extension coefficient, const zkdl::i32* x,

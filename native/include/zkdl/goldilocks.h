@@ -47,7 +47,7 @@ struct Accumulator {
     ZK_FN void add_product(u64 a, u64 b) { add_carry(low, high, top, multiply_wide(a, b)); }
     ZK_FN void add_element(u64 a) { add_carry(low, high, top, Wide{a, 0}); }
 
-    // As in reduce_loose, with the 64 bits from 2^96 = -1 on; they are below 2^63, so one correction of the borrow is enough.
+    // As in reduce_loose, with the 64 bits from 2^96 = -1 on; they are below 2^63, so the borrow is corrected once.
     ZK_FN u64 value_loose() const {
         const u64 upper = (top << 32) | (high >> 32);
         return add_folding(subtract_folding(low, upper), (high & kEpsilon) * kEpsilon);

@@ -1,5 +1,5 @@
-// Products of integer matrices with vectors over K. Integers are shifted to unsigned, x + 2^(bits-1), so that the products add up without
-// signs; the caller takes 2^(bits-1) * sum(v) off again.
+// Products of integer matrices with vectors over K. Integers are shifted to unsigned, x + 2^(bits-1), so that products
+// add up without signs; the caller takes 2^(bits-1) * sum(v) off again.
 #pragma once
 
 #include "extension.h"

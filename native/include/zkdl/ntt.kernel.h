@@ -73,20 +73,21 @@ ZK_FN void time_four(T& x0, T& x1, T& x2, T& x3, T w1, T w2, T w3, bool is_inver
 }  // namespace zkdl
 
 #ifdef __CUDACC__
-// One radix-4 step of decimation in frequency on blocks of 4*quarter elements; twiddles: w^0 .. w^(3*quarter-3), w = g_block.
+// One radix-4 step of decimation in frequency on blocks of 4*quarter elements, `count` = size / 4 threads;
+// twiddles[k] = w^k for k <= 3 * (quarter - 1), w = g_block or its inverse.
 extern "C" __global__ void zkdl_ntt_frequency(zkdl::u64* data, const zkdl::u64* twiddles, zkdl::u64 quarter,
                                               bool is_inverse, zkdl::u64 count) {
     const zkdl::u64 i = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= count) return;
     const zkdl::u64 j = i % quarter;
     zkdl::u64* x = data + (i / quarter) * 4 * quarter + j;
-    zkdl::frequency_four(x[0], x[quarter], x[2 * quarter], x[3 * quarter], twiddles[j], twiddles[2 * j], twiddles[3 * j],
-                         is_inverse);
+    zkdl::frequency_four(x[0], x[quarter], x[2 * quarter], x[3 * quarter], twiddles[j], twiddles[2 * j],
+                         twiddles[3 * j], is_inverse);
 }
 
 // One radix-4 step of decimation in time, arguments as above.
-extern "C" __global__ void zkdl_ntt_time(zkdl::u64* data, const zkdl::u64* twiddles, zkdl::u64 quarter, bool is_inverse,
-                                         zkdl::u64 count) {
+extern "C" __global__ void zkdl_ntt_time(zkdl::u64* data, const zkdl::u64* twiddles, zkdl::u64 quarter,
+                                         bool is_inverse, zkdl::u64 count) {
     const zkdl::u64 i = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= count) return;
     const zkdl::u64 j = i % quarter;

@@ -10,6 +10,7 @@ from zkdl import _native
 from zkdl.backend import checks
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Integers, SignedIntegers
 
+SPLIT_EQ = 10
 Operation = Callable[[FieldArray, FieldArray, FieldArray, int], None]
 
 
@@ -44,9 +45,7 @@ class NativeBackend:
         checks.require_array("b", b, contiguous=False)
         shape = np.broadcast_shapes(a.shape, b.shape)
         out = np.empty(shape, dtype=np.uint64)
-        operands = [
-            np.ascontiguousarray(x if x.size == 1 else np.broadcast_to(x, shape)).reshape(-1) for x in (a, b)
-        ]
+        operands = [np.ascontiguousarray(x if x.size == 1 else np.broadcast_to(x, shape)).reshape(-1) for x in (a, b)]
         operation(operands[0], operands[1], out.reshape(-1), self.threads)
         return out
 
@@ -73,6 +72,10 @@ class NativeBackend:
 
     def eq_table(self, point: ExtensionArray) -> ExtensionArray:
         checks.require_extension("point", point)
+        if len(point) > SPLIT_EQ:
+            # One pass over a large table instead of one per coordinate.
+            half = len(point) // 2
+            return self.outer(self.eq_table(point[:half]), self.eq_table(point[half:]))
         table = np.array([[1, 0]], dtype=np.uint64)
         for coordinate in point:
             longer = np.empty((2 * len(table), 2), dtype=np.uint64)

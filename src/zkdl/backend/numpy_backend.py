@@ -168,9 +168,7 @@ class NumpyBackend:
         return out
 
 
-def _broadcast(
-    operation: Callable[[FieldArray, FieldArray], FieldArray], a: FieldArray, b: FieldArray
-) -> FieldArray:
+def _broadcast(operation: Callable[[FieldArray, FieldArray], FieldArray], a: FieldArray, b: FieldArray) -> FieldArray:
     checks.require_array("a", a, contiguous=False)
     checks.require_array("b", b, contiguous=False)
     result = operation(np.atleast_1d(a), np.atleast_1d(b))

@@ -57,9 +57,7 @@ class ReferenceBackend:
         checks.require_array("b", b, contiguous=False)
         left, right = np.broadcast_arrays(a, b)
         pairs = zip(left.reshape(-1).tolist(), right.reshape(-1).tolist(), strict=True)
-        return np.array([operation(x, y) % self.field.p for x, y in pairs], dtype=np.uint64).reshape(
-            left.shape
-        )
+        return np.array([operation(x, y) % self.field.p for x, y in pairs], dtype=np.uint64).reshape(left.shape)
 
     def k_add(self, a: ExtensionArray, b: ExtensionArray) -> ExtensionArray:
         return self._extension(self.field.add, a, b)
@@ -75,9 +73,7 @@ class ReferenceBackend:
     ) -> ExtensionArray:
         checks.require_operands(a, b)
         left, right = np.broadcast_arrays(a, b)
-        return _write([operation(x, y) for x, y in zip(_read(left), _read(right), strict=True)]).reshape(
-            left.shape
-        )
+        return _write([operation(x, y) for x, y in zip(_read(left), _read(right), strict=True)]).reshape(left.shape)
 
     def k_sum(self, a: ExtensionArray) -> ExtensionArray:
         checks.require_extension("a", a)
@@ -202,9 +198,7 @@ class ReferenceBackend:
         checks.require_power_of_two("the row length", size)
         root, scale = self.field.inverse(self.field.root_of_unity(size)), self.field.inverse(size)
         points = [pow(root, i, self.field.p) for i in range(size)]
-        rows = [
-            [self.field.evaluate(row, x) * scale % self.field.p for x in points] for row in values.tolist()
-        ]
+        rows = [[self.field.evaluate(row, x) * scale % self.field.p for x in points] for row in values.tolist()]
         return np.array(rows, dtype=np.uint64).reshape(values.shape)
 
     def evaluate_coset(self, coefficients: FieldArray, n: int) -> FieldArray:

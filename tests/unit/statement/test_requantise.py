@@ -97,10 +97,7 @@ def test_chosen_limbs_are_the_cheapest():
             for r in range(1, 23):
                 segment = replace(base, limbs=Limbs(e, e_back, r))
                 try:
-                    found = {
-                        key: (requantise.forward if key[0] == "f" else requantise.backward)(run, segment, key[1])
-                        for key in units
-                    }
+                    found = {key: directions[key[0]](run, segment, key[1]) for key in units}
                 except NotProvable:
                     continue
                 widths = {x.low_bits for x in found.values()} | {x.mid_bits for x in found.values() if x.mid_bits}

@@ -1,0 +1,155 @@
+"""The Python API: a model, a run, a proof.
+
+    run = zkdl.Run(zkdl.MLP([64, 128, 128, 10]), lr=0.1, batch=64, activation_bits=10, gradient_bits=10)
+    print(run.check(x, y)); print(run.estimate(x, y, epochs=2))
+    run.fit(x, y, epochs=2); run.prove("run.zkproof"); print(zkdl.verify("run.zkproof").describe())
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from zkdl.backend.select import get_backend
+from zkdl.checking import CheckReport, check_run
+from zkdl.configuration import Configuration
+from zkdl.datasets import Dataset, FeatureRule, quantise
+from zkdl.errors import UsageError
+from zkdl.proof.estimate import Estimate, estimate
+from zkdl.proof.verify import Verified, verify
+from zkdl.rundir import RunDirectory
+from zkdl.session import Progress, Session, quiet
+from zkdl.statement.run import RunStatement
+from zkdl.statement.weights import Weights
+from zkdl.train.segment import SegmentResult
+
+__all__ = ["MLP", "FeatureRule", "Run", "Verified", "verify"]
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Linear layers with ReLU between them.
+
+    Args:
+        widths: d_0 .. d_L. bias: for all layers, or one truth value per layer.
+    """
+
+    widths: Sequence[int]
+    bias: bool | Sequence[bool] = True
+
+    def biases(self) -> tuple[bool, ...]:
+        layers = len(self.widths) - 1
+        return (self.bias,) * layers if isinstance(self.bias, bool) else tuple(self.bias)
+
+
+class Run:
+    """A training run that can be proven.
+
+    Args:
+        model: the network. lr: learning rate. batch: examples per step. loss: "ce" or "mse".
+        activation_bits, gradient_bits, weight_frac: number formats; weight_frac None chooses it.
+        features: how real features become integers. schedule: later (step, lr) changes.
+        segment_steps: steps per proof segment. seed: any text, initial weights are expanded from it.
+        directory: where the run lives and resumes from; None keeps it in a temporary folder.
+        backend, threads: "native", "numpy" or "reference"; None takes the fastest there is.
+    """
+
+    def __init__(
+        self,
+        model: MLP,
+        *,
+        lr: float = 0.1,
+        batch: int = 64,
+        loss: str = "ce",
+        activation_bits: int = 10,
+        gradient_bits: int = 10,
+        weight_frac: int | None = None,
+        features: FeatureRule = FeatureRule(),  # noqa: B008 - frozen dataclass
+        schedule: Sequence[tuple[int, float]] = (),
+        last_batch: str = "keep",
+        segment_steps: int = 64,
+        seed: str = "zkdl",
+        beacon: str | None = None,
+        directory: Path | str | None = None,
+        backend: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.configuration = Configuration(
+            widths=tuple(model.widths), bias=model.biases(), loss=loss, features=features, lr=lr, batch=batch,
+            last_batch=last_batch, changes=tuple(schedule), activation_bits=activation_bits, gradient_bits=gradient_bits,
+            weight_frac=weight_frac, segment_steps=segment_steps, seed=seed, beacon=beacon,
+        )  # fmt: skip
+        self.backend = get_backend(backend, threads)
+        self._temporary = tempfile.TemporaryDirectory(prefix="zkdl-") if directory is None else None
+        self.directory = Path(directory if directory is not None else self._temporary_name())
+        self.session: Session | None = None
+
+    def _temporary_name(self) -> str:
+        if self._temporary is None:
+            raise UsageError("the run has no directory", code="RUN_MISSING")
+        return self._temporary.name
+
+    def _draft(
+        self, x: NDArray[Any], y: NDArray[Any], steps: int | None, epochs: int | None
+    ) -> tuple[Dataset, RunStatement]:
+        configuration = self._planned(steps, epochs)
+        data = quantise(x, y, configuration.widths[-1], configuration.features)
+        return data, configuration.draft(data)
+
+    def _planned(self, steps: int | None, epochs: int | None) -> Configuration:
+        return replace(self.configuration, steps=steps, epochs=epochs)
+
+    def check(self, x: NDArray[Any], y: NDArray[Any], *, steps: int | None = None, epochs: int | None = None) -> CheckReport:
+        """Formats, scales and static bounds of this run on these data, before step 1. Raises NotProvable."""
+        if steps is None and epochs is None:
+            epochs = 1
+        data, draft = self._draft(x, y, steps, epochs)
+        return check_run(draft, data, self.configuration.segment_steps)
+
+    def estimate(
+        self, x: NDArray[Any], y: NDArray[Any], *, steps: int | None = None, epochs: int | None = None
+    ) -> Estimate:
+        """Time, memory, proof size and soundness."""
+        report = self.check(x, y, steps=steps, epochs=epochs)
+        return estimate(report.run, self.configuration.segment_steps, scales=report.scales, backend=self.backend)
+
+    def fit(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        *,
+        steps: int | None = None,
+        epochs: int | None = None,
+        initial: Weights | None = None,
+        on_segment: Callable[[SegmentResult], None] | None = None,
+    ) -> Weights:
+        """Train in exact integer arithmetic; returns the final weights. Calling it again resumes."""
+        data, draft = self._draft(x, y, steps, epochs)
+        session = Session(RunDirectory.create(self.directory), self.backend)
+        session.begin(draft, data.features, data.labels, self.configuration.segment_steps, initial)
+        for _, result in session.train():
+            if on_segment is not None:
+                on_segment(result)
+        self.session = session
+        segments = session.directory.segments()
+        last = segments[-1]
+        return session.directory.read_weights(last.first_step + last.steps)
+
+    def _ready(self) -> Session:
+        return self.session or Session(RunDirectory.open(self.directory), self.backend)
+
+    def prove(self, path: Path | str, *, max_memory: int | None = None, progress: Progress = quiet) -> Path:
+        """Prove every step and write the proof container."""
+        self._ready().prove(Path(path), max_memory=max_memory, progress=progress)
+        return Path(path)
+
+    def reveal_weights(self, path: Path | str) -> Path:
+        """Write the exact final weights and the key that ties them to the proof."""
+        self._ready().reveal_weights(Path(path))
+        return Path(path)
+

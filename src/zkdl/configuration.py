@@ -1,0 +1,228 @@
+"""A training configuration: read from TOML or built by the Python API, checked before anything runs.
+
+    [model]     widths = [64, 128, 128, 10]; bias = true; loss = "ce" or "mse"
+    [data]      train = "digits" | file; labels = file (IDX); label_column; test, test_labels; feature_bits, feature_frac, signed
+    [schedule]  lr = 0.1; steps or epochs; batch = 64; last_batch = "keep" or "drop"; changes = [[step, lr], ...] or decay = "cosine"
+    [formats]   activation_bits, gradient_bits, weight_frac (left out: chosen)
+    [run]       directory; segment_steps = 64; seed = any text; initial = weights file; beacon = hexadecimal
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from zkdl.commitment.parameters import DEFAULT
+from zkdl.datasets import DIGITS_RULE, Dataset, FeatureRule, digits, load, quantise
+from zkdl.errors import UsageError
+from zkdl.proof.revealed import read_tensors
+from zkdl.statement.initialisation import bound
+from zkdl.statement.run import RunStatement
+from zkdl.statement.weights import Weights
+from zkdl.train import formats
+from zkdl.train.rates import from_learning_rate
+
+PLACEHOLDER = "00" * 32
+COSINE_PIECES = 64
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything a user decides about a run. Names as in the TOML file."""
+
+    widths: tuple[int, ...]
+    bias: tuple[bool, ...]
+    loss: str = "ce"
+    train: str = "digits"
+    labels: str | None = None
+    label_column: str | None = None
+    test: str | None = None
+    test_labels: str | None = None
+    features: FeatureRule = FeatureRule()
+    lr: float = 0.1
+    steps: int | None = None
+    epochs: int | None = None
+    batch: int = 64
+    last_batch: str = "keep"
+    changes: tuple[tuple[int, float], ...] = ()
+    decay: str = "constant"
+    activation_bits: int = 10
+    gradient_bits: int = 10
+    weight_frac: int | None = None
+    directory: str = "run"
+    segment_steps: int = 64
+    seed: str = "zkdl"
+    initial: str | None = None
+    beacon: str | None = None
+
+    def total_steps(self, examples: int) -> int:
+        """Steps of the run. Raises UsageError(CONFIG_VALUE)."""
+        if (self.steps is None) == (self.epochs is None):
+            raise UsageError("give either steps or epochs", code="CONFIG_VALUE", field="schedule.steps")
+        per_epoch = -(-examples // self.batch) if self.last_batch == "keep" else examples // self.batch
+        total = self.steps if self.steps is not None else (self.epochs or 0) * per_epoch
+        if total < 1:
+            raise UsageError("a run has at least one step", code="CONFIG_VALUE", field="schedule.steps")
+        return total
+
+    def schedule(self, steps: int) -> tuple[tuple[int, int], ...]:
+        """(first step, lr_q) pieces."""
+        if self.decay == "cosine":
+            pieces = min(COSINE_PIECES, steps)
+            starts = sorted({k * steps // pieces for k in range(pieces)})
+            rates = [max(self.lr * (1 + math.cos(math.pi * start / steps)) / 2, 2.0**-32) for start in starts]
+            return tuple((start, from_learning_rate(rate)) for start, rate in zip(starts, rates, strict=True))
+        pieces_given = [(0, self.lr), *self.changes]
+        return tuple((start, from_learning_rate(rate)) for start, rate in pieces_given)
+
+    def load_train(self) -> Dataset:
+        """Training examples, quantised."""
+        if self.train == "digits":
+            x, y, _, _ = digits()
+            return quantise(x, y, self.widths[-1], DIGITS_RULE)
+        return quantise(*load(self.train, self.labels, self.label_column), self.widths[-1], self.features)
+
+    def load_test(self) -> Dataset | None:
+        """Test examples, quantised, when there are any."""
+        if self.train == "digits":
+            _, _, x, y = digits()
+            return quantise(x, y, self.widths[-1], DIGITS_RULE)
+        if self.test is None:
+            return None
+        return quantise(*load(self.test, self.test_labels, self.label_column), self.widths[-1], self.features)
+
+    def initial_weights(self) -> tuple[Weights, int] | None:
+        """Weights to start from and their fraction bits, when they do not come from a seed."""
+        if self.initial is None:
+            return None
+        weights, metadata = read_tensors(Path(self.initial))
+        return weights, int(metadata["weight_frac"])
+
+    def draft(self, data: Dataset) -> RunStatement:
+        """The run statement without roots, formats chosen for these data. Raises NotProvable, UsageError."""
+        if data.features.shape[1] != self.widths[0]:
+            raise UsageError(
+                f"the model takes {self.widths[0]} features, the data have {data.features.shape[1]}",
+                code="DATA_WIDTH",
+                field="model.widths",
+            )
+        steps, layers = self.total_steps(len(data.labels)), len(self.widths) - 1
+        initial = self.initial_weights()
+        fraction = initial[1] if initial is not None else (self.weight_frac or formats.WEIGHT_FRAC)
+        run = RunStatement(
+            run_id=PLACEHOLDER, widths=self.widths, bias=self.bias, loss=self.loss, batch=self.batch,
+            examples=len(data.labels), steps=steps, last_batch=self.last_batch, schedule=self.schedule(steps),
+            format=formats.default_format(
+                self.activation_bits, self.gradient_bits, fraction, data.rule.bits, data.rule.minimum, data.rule.frac
+            ),
+            activation_frac_interval=formats.ACTIVATION_FRAC_INTERVAL,
+            gradient_frac_interval=formats.GRADIENT_FRAC_INTERVAL,
+            init_seed=hashlib.sha256(b"zkdl/seed/" + self.seed.encode()).hexdigest(), init_root=None,
+            init_weight_bound=(0,) * layers, init_bias_bound=(0,) * layers, data_root=PLACEHOLDER, data_budget=1,
+            weights_budget=4, parameter_set=DEFAULT, beacon=self.beacon,
+        )
+        run = replace(run, init_weight_bound=bound(run))
+        run.validate()
+        if initial is None and self.weight_frac is None:
+            fraction = formats.choose_weight_frac(run, data.features, data.labels)
+            run = formats.with_weight_frac(run, fraction)
+        return run
+
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "model": ("widths", "bias", "loss"),
+    "data": ("train", "labels", "label_column", "test", "test_labels", "feature_bits", "feature_frac", "signed"),
+    "schedule": ("lr", "steps", "epochs", "batch", "last_batch", "changes", "decay"),
+    "formats": ("activation_bits", "gradient_bits", "weight_frac"),
+    "run": ("directory", "segment_steps", "seed", "initial", "beacon"),
+}
+PATHS = ("train", "labels", "test", "test_labels", "initial", "directory")
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "lr": (int, float), "widths": list, "changes": list, "bias": (bool, list), "signed": bool,
+    "steps": int, "epochs": int, "batch": int, "activation_bits": int, "gradient_bits": int, "weight_frac": int,
+    "segment_steps": int, "feature_bits": int, "feature_frac": int,
+}  # fmt: skip
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...]) -> UsageError:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}"
+    return UsageError(f"unknown {what} {name}", code="CONFIG_KEY", hint=hint, field=name)
+
+
+def _value(section: str, name: str, value: Any) -> Any:
+    kind = KINDS.get(name, str)
+    allowed = kind if isinstance(kind, tuple) else (kind,)
+    wrong_bool = isinstance(value, bool) and bool not in allowed
+    if wrong_bool or not isinstance(value, allowed):
+        expected = " or ".join(k.__name__ for k in allowed)
+        raise UsageError(f"{section}.{name} must be of type {expected}", code="CONFIG_VALUE", field=f"{section}.{name}")
+    return value
+
+
+def _widths(value: list[Any]) -> tuple[int, ...]:
+    if len(value) < 2 or not all(isinstance(d, int) and not isinstance(d, bool) and d > 0 for d in value):
+        raise UsageError("widths need at least two positive integers", code="CONFIG_VALUE", field="model.widths")
+    return tuple(value)
+
+
+def _bias(value: bool | list[Any], layers: int) -> tuple[bool, ...]:
+    if isinstance(value, bool):
+        return (value,) * layers
+    if len(value) != layers or not all(isinstance(b, bool) for b in value):
+        raise UsageError("bias is one truth value, or one per layer", code="CONFIG_VALUE", field="model.bias")
+    return tuple(value)
+
+
+def _changes(value: list[Any]) -> tuple[tuple[int, float], ...]:
+    for entry in value:
+        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], int) and isinstance(entry[1], (int, float))):
+            raise UsageError("changes is a list of [step, lr]", code="CONFIG_VALUE", field="schedule.changes")
+    return tuple((int(step), float(rate)) for step, rate in value)
+
+
+def read_configuration(path: Path | str) -> Configuration:
+    """Read and check a TOML file; relative paths in it are relative to its folder. Raises UsageError."""
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError("the configuration is not there", code="CONFIG_MISSING", file=str(path)) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"the configuration cannot be read: {error}", code="CONFIG_SYNTAX", file=str(path)) from error
+    found: dict[str, Any] = {}
+    for section, table in document.items():
+        if section not in SECTIONS or not isinstance(table, dict):
+            raise _unknown("section", section, tuple(SECTIONS)).at({"file": str(path)})
+        for name, value in table.items():
+            if name not in SECTIONS[section]:
+                raise _unknown("key", name, SECTIONS[section]).at({"file": str(path)})
+            found[name] = _value(section, name, value)
+    return from_values(found, path.parent)
+
+
+def from_values(found: dict[str, Any], base: Path = Path()) -> Configuration:
+    """A configuration from checked TOML values."""
+    found = dict(found)
+    if "widths" not in found:
+        raise UsageError("the model needs widths", code="CONFIG_VALUE", field="model.widths")
+    found["widths"] = _widths(found["widths"])
+    found["bias"] = _bias(found.get("bias", True), len(found["widths"]) - 1)
+    found["changes"] = _changes(found.get("changes", []))
+    rule = FeatureRule(
+        found.pop("feature_bits", 8), found.pop("feature_frac", 8), found.pop("signed", False)
+    )
+    for name in PATHS:
+        value = found.get(name)
+        if value is not None and value != "digits":
+            found[name] = str(base / value)
+    for name, allowed in (("loss", ("ce", "mse")), ("last_batch", ("keep", "drop")), ("decay", ("constant", "cosine"))):
+        if found.get(name, allowed[0]) not in allowed:
+            raise UsageError(f"{name} must be one of {', '.join(allowed)}", code="CONFIG_VALUE", field=name)
+    known = {field.name for field in fields(Configuration)}
+    return Configuration(**{name: value for name, value in found.items() if name in known}, features=rule)
