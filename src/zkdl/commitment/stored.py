@@ -5,13 +5,15 @@ n_hi * ell on. Weights: layer l is cut into rows of 2^i_lo inputs, in-row (i_lo,
 rows of inputs that do not exist are absent; each bias is one row with i_lo = 0. Both layouts, and with them the size of
 every message, follow from public numbers.
 
-Salts and random coefficients derive from a 32-byte key, so who holds key and data can recompute the root.
+Salts and random coefficients derive from a 32-byte key and from what is committed, so who holds key and data can
+recompute the root, and one key never repeats its coefficients for other data or for another budget.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -162,6 +164,18 @@ def weights_matrix(layout: WeightsLayout, weights: Weights) -> NDArray[np.int64]
     return matrix
 
 
+def _entropy(key: bytes, kind: str, shape: CodeShape, matrix: NDArray[Any]) -> Entropy:
+    """Randomness bound to content and shape: equal coefficients under two contents would show, in the difference of two
+    opened columns, the difference of what they hide; under two budgets they would be evaluated at too many points."""
+    content = hashlib.sha256(repr((kind, astuple(shape), matrix.dtype.str)).encode())
+    content.update(np.ascontiguousarray(matrix).data)
+    return Entropy(key, kind.encode() + content.digest())
+
+
+def _commit(backend: Backend, matrix: NDArray[Any], shape: CodeShape, key: bytes, kind: str) -> Committed:
+    return commit(backend, matrix, shape, _entropy(key, kind, shape, matrix), kind)
+
+
 def commit_dataset(
     features: NDArray[np.int32],
     labels: NDArray[np.int32],
@@ -174,7 +188,7 @@ def commit_dataset(
     """Commit features (N, d_0) and labels (N,) for at most `budget` openings."""
     layout = dataset_layout(len(features), features.shape[1], classes, budget, parameters)
     matrix = dataset_matrix(layout, features, labels)
-    return DatasetCommitment(layout, commit(backend, matrix, layout.code, Entropy(key, b"dataset"), "dataset"))
+    return DatasetCommitment(layout, _commit(backend, matrix, layout.code, key, "dataset"))
 
 
 def commit_weights(
@@ -184,7 +198,7 @@ def commit_weights(
     widths = [weights.W[0].shape[0], *(w.shape[1] for w in weights.W)]
     layout = weights_layout(widths, [b is not None for b in weights.b], budget, parameters)
     matrix = weights_matrix(layout, weights)
-    return WeightsCommitment(layout, commit(backend, matrix, layout.code, Entropy(key, b"weights"), "weights"))
+    return WeightsCommitment(layout, _commit(backend, matrix, layout.code, key, "weights"))
 
 
 def dataset_root(*args: Any) -> bytes:

@@ -1,12 +1,15 @@
 """Entry points of the prover. Each returns the bytes of one section of the proof container.
 
-All randomness derives from the given 32-byte secret together with the statement, the roots and a digest of the witness: a
-retry with the same inputs repeats the same proof and spends no opening; other inputs give unrelated randomness.
+All randomness derives from the given 32-byte secret together with the protocol version, the statement, the roots and a
+digest of everything that the messages depend on: a retry with the same inputs repeats the same proof and spends no
+opening; other inputs give unrelated randomness. (One pad under two values would show their difference.)
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,7 @@ from zkdl.errors import InternalError, UsageError
 from zkdl.hiding.entropy import Entropy
 from zkdl.proof import certificate
 from zkdl.proof.prover_tables import SegmentWitness, empty_columns, fill_multiplicities
-from zkdl.proof.public import SegmentPublic, segment_public
+from zkdl.proof.public import PROTOCOL, SegmentPublic, segment_public
 from zkdl.proof.run_certificates import (
     DATA_PROTOCOL,
     INITIAL_PROTOCOL,
@@ -39,6 +42,19 @@ def parameters_of(run: RunStatement, sets: dict[str, ParameterSet] | None = None
     return known[run.parameter_set]
 
 
+def _context(protocol: str, statement: bytes, bound: bytes) -> bytes:
+    """What a proof's randomness is bound to; every part has its length in front."""
+    return b"".join(len(part).to_bytes(8, "little") + part for part in (protocol.encode(), statement, bound))
+
+
+def _digest(arrays: Iterable[NDArray[Any]]) -> bytes:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
 def prove_data_certificate(
     run: RunStatement,
     dataset: DatasetCommitment,
@@ -50,7 +66,7 @@ def prove_data_certificate(
 ) -> bytes:
     """Section "data": once per dataset root."""
     layout = data_certificate_layout(run, parameters_of(run, parameter_sets))
-    entropy = Entropy(secret, b"data" + run.digest() + dataset.root)
+    entropy = Entropy(secret, _context(DATA_PROTOCOL, run.canonical(), dataset.root))
     return certificate.prove(backend, DATA_PROTOCOL, run.canonical(), layout, dataset.committed, entropy, progress)
 
 
@@ -65,7 +81,7 @@ def prove_initial_weights(
 ) -> bytes:
     """Section "initial": only when the run starts from committed weights."""
     layout = initial_certificate_layout(run, parameters_of(run, parameter_sets))
-    entropy = Entropy(secret, b"initial" + run.digest() + weights.root)
+    entropy = Entropy(secret, _context(INITIAL_PROTOCOL, run.canonical(), weights.root))
     return certificate.prove(backend, INITIAL_PROTOCOL, run.canonical(), layout, weights.committed, entropy, progress)
 
 
@@ -144,8 +160,11 @@ def prove_with_witness(
     progress: Progress = silent,
 ) -> bytes:
     """The proof of a given witness; it is accepted only if the witness is right."""
-    digest = hashlib.sha256(witness.matrix.tobytes()).digest()
-    entropy = Entropy(secret, b"segment" + public.statement_bytes() + digest)
+    # Weights, features and labels are in the roots already, unless a caller passes others than were committed.
+    secrets = [witness.matrix, witness.features, witness.slot_labels, witness.labels]
+    for weights in (weights_in, weights_out):
+        secrets += [*weights.W, *(b for b in weights.b if b is not None)]
+    entropy = Entropy(secret, _context(PROTOCOL, public.statement_bytes(), _digest(secrets)))
     stored = StoredCommitments(dataset.committed, None if w_in is None else w_in.committed, w_out.committed)
     prover = SegmentProver(backend, public, witness, (weights_in, weights_out), stored, entropy, progress)
     return prove_witness(prover)

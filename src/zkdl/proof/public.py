@@ -64,7 +64,8 @@ class SegmentPublic:
     def statement_bytes(self) -> bytes:
         """What the transcript starts from: statement, table digests, sampler seed, sizes."""
         digests = b"".join(table.digest() for table in self.layout.tables.values())
-        sizes = repr((self.parameters.name, self.layout.code, self.dataset.code, self.layout.weights.code)).encode()
+        codes = (self.layout.code, self.dataset.code, self.layout.weights.code, self.pad_shape().code)
+        sizes = repr((self.parameters.name, *codes)).encode()
         parts = [
             self.run.canonical(),
             self.segment.canonical(),

@@ -1,8 +1,9 @@
 """Every error term of a proof, computed from its actual sizes. [proof-system.md, sections 1.3, 3 and 8]
 
-Round-by-round soundness: after Fiat-Shamir the error per random-oracle query is the largest error of one verifier message;
-positions of all commitments are drawn together, so their errors are added. Over a run, everything is added up.
-Nothing here rests on a conjecture; arguments that are ours alone are listed in SECURITY.md.
+Round-by-round soundness: after Fiat-Shamir the error per random-oracle query is the largest error of one verifier
+message; positions of all commitments are drawn together, so their errors are added. Over a run, everything is added up,
+every message as often as it is sent. Collisions of the 256-bit hashes (4.5 Q^2 / 2^256 after Q queries) are not counted.
+Nothing rests on a conjecture; arguments that are ours alone are in docs/security/lemmas.md.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkdl.algebra.extension import P
+from zkdl.commitment.pads import PadShape, pad_shape
 from zkdl.commitment.parameters import CodeShape
 
 if TYPE_CHECKING:
+    from zkdl.proof.certificate import CertificateLayout
     from zkdl.proof.public import SegmentPublic
 
 FIELD_BITS = math.log2(P * P)
@@ -23,12 +26,16 @@ FIELD_BITS = math.log2(P * P)
 
 @dataclass(frozen=True)
 class ErrorTerm:
-    """One verifier message. bits = -log2(error); `counted_once` terms belong to the same message."""
+    """A verifier message that is sent `times` times.
+
+    bits = -log2(error) of one of them; terms of one `group` belong to the same message.
+    """
 
     name: str
     formula: str
     bits: float
     group: str = ""
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,8 @@ class SecurityReport:
 
     @property
     def total_error(self) -> float:
-        """Sum of all terms, grinding not counted twice."""
-        return sum(2.0**-term.bits for term in self.terms)
+        """Sum over all messages."""
+        return sum(term.times * 2.0**-term.bits for term in self.terms)
 
     def _messages(self) -> list[tuple[str, float]]:
         messages = [(term.name, term.bits) for term in self.terms if not term.group]
@@ -67,33 +74,52 @@ def over_field(count: float) -> float:
     return FIELD_BITS - math.log2(count)
 
 
+def _positions(name: str, code: CodeShape) -> ErrorTerm:
+    formula = f"((1+rho)/2)^{code.queries}, rho = {code.rate:.4f}"
+    return ErrorTerm(f"{name}: positions", formula, code.query_error_bits, "positions")
+
+
 def _opening_terms(name: str, code: CodeShape, claims: int) -> list[ErrorTerm]:
     distance = (1 - code.rate) / 2 * code.domain + 1
     return [
         ErrorTerm(f"{name}: batching of claims", f"{claims} / |K|", over_field(claims)),
-        ErrorTerm(f"{name}: in-row sumcheck round", "2 / |K|", over_field(2)),
+        ErrorTerm(f"{name}: in-row sumcheck round", "2 / |K|", over_field(2), times=code.log_row),
         ErrorTerm(f"{name}: fold", "((1-rho)/2 n + 1) / |K|", over_field(distance)),
         ErrorTerm(f"{name}: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance)),
-        ErrorTerm(f"{name}: positions", f"((1+rho)/2)^{code.queries}, rho = {code.rate:.4f}", code.query_error_bits, "positions"),
+        _positions(name, code),
     ]
 
 
-def _pad_terms(code: CodeShape) -> list[ErrorTerm]:
+def mask_candidates(shape: PadShape) -> float:
+    """How many polynomials of the degree of y agree with an arbitrary word at (1 + rho)/2 of all positions, at most.
+
+    The mask of y is not low-degree tested, so a prover may aim at any of them: docs/security/lemmas.md, lemma 6.
+    Raises ValueError when the rate is too high for a bound.
+    """
+    agreement, rate = (1 + shape.code.rate) / 2, (shape.message - 1) / shape.code.domain
+    if agreement * agreement <= rate:
+        raise ValueError("the pad commitment's rate is too high for an untested mask")
+    return (agreement - rate) / (agreement * agreement - rate)
+
+
+def _pad_terms(shape: PadShape) -> list[ErrorTerm]:
+    code, candidates = shape.code, mask_candidates(shape)
     distance = (1 - code.rate) / 2 * code.domain + 1
     return [
         ErrorTerm("pads: sacrifice", "1 / |K|", over_field(1)),
-        ErrorTerm("pads: constraints", "1 / |K|", over_field(1)),
+        ErrorTerm("pads: constraints", f"{candidates:.0f} / |K|", over_field(candidates)),
         ErrorTerm("pads: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance)),
-        ErrorTerm("pads: positions", f"((1+rho)/2)^{code.queries}, rho = {code.rate:.4f}", code.query_error_bits, "positions"),
+        _positions("pads", code),
     ]
 
 
 def _tree_terms(leaves: int, n_vars: int, grinding: int) -> list[ErrorTerm]:
+    formula = f"2 * {leaves} / |K|, {grinding} bits of work"
     return [
-        ErrorTerm("lookup: fingerprint", f"2 * {leaves} / |K|, {grinding} bits of work", over_field(2 * leaves) + grinding),
-        ErrorTerm("lookup: layer combination", "1 / |K|", over_field(1)),
-        ErrorTerm("lookup: sumcheck round", "2 / |K|", over_field(2)),
-        ErrorTerm("lookup: child", f"1 / |K|, {n_vars} layers", over_field(1)),
+        ErrorTerm("lookup: fingerprint", formula, over_field(2 * leaves) + grinding),
+        ErrorTerm("lookup: layer combination", "1 / |K|", over_field(1), times=n_vars),
+        ErrorTerm("lookup: sumcheck round", "2 / |K|", over_field(2), times=n_vars * (n_vars - 1) // 2),
+        ErrorTerm("lookup: child", "1 / |K|", over_field(1), times=n_vars),
     ]
 
 
@@ -109,15 +135,18 @@ def segment_grinding_bits(public: SegmentPublic) -> int:
 def segment_report(public: SegmentPublic) -> SecurityReport:
     """All terms of one segment's proof."""
     layout, layers = public.layout, public.run.L
-    work = segment_grinding_bits(public)
+    work, slots = segment_grinding_bits(public), layout.log_steps + layout.log_batch
     terms = _tree_terms(layout.leaves.leaves, layout.leaves.n_vars, work)
     if public.cross_entropy:
-        terms.append(ErrorTerm("loss: sumcheck round", "2 / |K|", over_field(2)))
+        terms.append(ErrorTerm("loss: sumcheck round", "2 / |K|", over_field(2), times=slots))
+    coordinates = layout.leaves.n_vars + public.shape.log_unit
     equations = 2 * layers + 2 * sum(public.run.bias) + layers - 1
     terms += [
-        ErrorTerm("matrix products: sumcheck round", "2 / |K|", over_field(2)),
+        ErrorTerm("matrix products: sumcheck round", "2 / |K|", over_field(2), times=public.shape.n_vars),
         ErrorTerm("unrolling: combination", f"{equations} / |K|", over_field(equations)),
-        ErrorTerm("unrolling: sumcheck round", "3 / |K|", over_field(3)),
+        ErrorTerm("unrolling: sumcheck round", "3 / |K|", over_field(3), times=slots),
+        # R7 is checked at the random point of the leaves and of x: a difference of the weights may vanish there.
+        ErrorTerm("weights at the end: coordinate", "1 / |K|", over_field(1), times=coordinates),
         ErrorTerm(
             "padding is zero",
             f"({layout.log_row} + {len(layout.columns)}) / |K|",
@@ -129,8 +158,22 @@ def segment_report(public: SegmentPublic) -> SecurityReport:
     claims = {"witness": 6 * layers + 4, "dataset": 4}
     for name in public.openings:
         terms += _opening_terms(name, codes.get(name, layout.weights.code), claims.get(name, 3 * layers))
-    terms += _pad_terms(public.pad_shape().code)
+    terms += _pad_terms(public.pad_shape())
     return SecurityReport(f"segment {public.segment.index}", tuple(terms), work)
+
+
+def certificate_report(name: str, layout: CertificateLayout) -> SecurityReport:
+    """All terms of a range proof of a stored commitment."""
+    tree, facts = layout.leaves, layout.facts
+    work = grinding_bits(tree.leaves, layout.parameters.soundness_bits)
+    terms = _tree_terms(tree.leaves, tree.n_vars, work)
+    checked = len(facts.labels) + sum(rows for _, rows, _ in facts.padded)
+    if checked:
+        degree = layout.target.log_row + checked
+        terms.append(ErrorTerm("labels and padding", f"{degree} / |K|", over_field(degree)))
+    terms += _opening_terms("target", layout.target, 3) + _opening_terms("limbs", layout.code, 2)
+    terms += _pad_terms(pad_shape(layout.pad_count(), layout.parameters))
+    return SecurityReport(name, tuple(terms), work)
 
 
 def run_error_bits(reports: Iterable[SecurityReport]) -> float:

@@ -33,7 +33,7 @@ from zkdl.proof.run_certificates import (
     data_certificate_layout,
     initial_certificate_layout,
 )
-from zkdl.proof.security import SecurityReport, run_error_bits, segment_report
+from zkdl.proof.security import SecurityReport, certificate_report, run_error_bits, segment_report
 from zkdl.proof.segment_verifier import verify_segment
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
@@ -134,7 +134,7 @@ def _check_chain(header: Header) -> None:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """Everything derived from a header that passed all public checks."""
 
     segments: list[SegmentPublic]
@@ -142,7 +142,7 @@ class _Plan:
     initial: CertificateLayout | None
 
 
-def _plan(header: Header, parameters: ParameterSet) -> _Plan:
+def plan(header: Header, parameters: ParameterSet) -> Plan:
     """Public checks (formats, scales, static bounds, positions) and all sizes that follow."""
     _check_sizes(header)
     run = header.run
@@ -153,7 +153,7 @@ def _plan(header: Header, parameters: ParameterSet) -> _Plan:
         _check_chain(header)
         segments = [segment_public(run, segment, parameters) for segment in header.segments]
         initial = initial_certificate_layout(run, parameters) if run.init_root is not None else None
-        return _Plan(segments, data_certificate_layout(run, parameters), initial)
+        return Plan(segments, data_certificate_layout(run, parameters), initial)
     except NotProvable as error:
         raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
 
@@ -202,22 +202,22 @@ def _check_data(
 
 
 def _verify_sections(
-    header: Header, plan: _Plan, stream: IO[bytes], backend: Backend, progress: Progress
+    header: Header, derived: Plan, stream: IO[bytes], backend: Backend, progress: Progress
 ) -> dict[str, float]:
     """Verify every section in file order; returns seconds per section."""
     run, timings = header.run, {}
     statement = run.canonical()
-    initial = initial_weights(run) if any(public.seeded for public in plan.segments) else None
+    initial = initial_weights(run) if any(public.seeded for public in derived.segments) else None
     for k, (name, size) in enumerate(header.sections):
         progress(name, k / len(header.sections))
         started = time.perf_counter()
         source = SectionReader(stream, size)
         if name == "data":
-            certificate.verify(backend, DATA_PROTOCOL, statement, plan.data, bytes.fromhex(run.data_root), source)
-        elif name == "initial" and plan.initial is not None and run.init_root is not None:
-            certificate.verify(backend, INITIAL_PROTOCOL, statement, plan.initial, bytes.fromhex(run.init_root), source)
+            certificate.verify(backend, DATA_PROTOCOL, statement, derived.data, bytes.fromhex(run.data_root), source)
+        elif name == "initial" and derived.initial is not None and run.init_root is not None:
+            certificate.verify(backend, INITIAL_PROTOCOL, statement, derived.initial, bytes.fromhex(run.init_root), source)
         else:
-            public = plan.segments[int(name.removeprefix("segment-"))]
+            public = derived.segments[int(name.removeprefix("segment-"))]
             verify_segment(public, source, backend, initial if public.seeded else None)
         timings[name] = time.perf_counter() - started
     if stream.read(1):
@@ -266,14 +266,14 @@ def verify(
                 name=header.run.parameter_set[:80],
             )
         parameters = parameter_sets[header.run.parameter_set]
-        plan = _plan(header, parameters)
+        derived = plan(header, parameters)
         if expect is not None:
             _check_expected(header.run, expect)
-        reports = [segment_report(public) for public in plan.segments]
+        reports = [segment_report(public) for public in derived.segments]
         for report in reports:
             if report.bits < parameters.soundness_bits:
                 raise Rejected("the parameters do not reach the promised soundness", code="SOUNDNESS", segment=report.name)
-        timings = _verify_sections(header, plan, stream, backend, progress or _quiet)
+        timings = _verify_sections(header, derived, stream, backend, progress or _quiet)
     checked = [] if expect is None else ["expected"]
     if weights is not None:
         _check_weights(header, weights, parameters, backend)

@@ -90,7 +90,13 @@ class Trainer:
             w_in=state,
             w_out=ChainState("", weight_bound, bias_bound, first + count),
         )
-        segment.validate(run, with_roots=False)
+        try:
+            segment.validate(run, with_roots=False)
+        except NotProvable as error:
+            if not error.code.startswith("BOUND_"):
+                raise
+            message = f"from step {first} on the weights may outgrow their proven bound: {error.message}"
+            raise NotProvable(message, code=error.code, hint=error.hint, step=first, **error.where) from error
         return segment
 
     def train_segment(

@@ -1,40 +1,22 @@
-"""Integer training reaches the accuracy of float32 on the 8x8 digits."""
+"""Integer training reaches the accuracy of float32 on the 8x8 digits (the last 360 come from other writers)."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import zkdl
 from tests.unit.statement.builders import make_run
+from zkdl.datasets import digits
 from zkdl.statement.initialisation import initial_weights
 from zkdl.train import formats, rates
 from zkdl.train.baseline import float_accuracy, train_float
 from zkdl.train.evaluate import evaluate
 from zkdl.train.trainer import Trainer
 
-BUNDLED = Path(next(iter(zkdl.__path__))) / "data" / "digits.npz"
-TRAIN = 1437
-
-
-def _digits():
-    if BUNDLED.exists():
-        from zkdl.datasets import digits
-
-        return digits()
-    pytest.importorskip("sklearn")
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    order = np.random.default_rng(0).permutation(len(bunch.data))
-    x, y = bunch.data[order].astype(np.int32), bunch.target[order].astype(np.int32)
-    return x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:]
-
 
 @pytest.mark.parametrize("bits", [8, 10])
 def test_five_seeds_against_float32(bits):
-    x, y, x_test, y_test = _digits()
+    x, y, x_test, y_test = digits()
     differences = []
     for seed in range(5):
         run = make_run(
@@ -49,9 +31,9 @@ def test_five_seeds_against_float32(bits):
             init_seed=hashlib.sha256(b"accuracy %d" % seed).hexdigest(),
         )
         run.validate()
-        *_, (segment, weights) = Trainer(run, x.astype(np.int32), y.astype(np.int32), 128)
+        *_, (segment, weights) = Trainer(run, x, y, 128)
         integer = evaluate(run, segment.scales, weights, x_test, y_test)
-        assert integer.accuracy > 0.95 and integer.loss < 0.25
+        assert integer.accuracy > 0.92 and integer.loss < 0.3
         reference = float_accuracy(run, train_float(run, initial_weights(run), x, y), x_test, y_test)
         differences.append(integer.accuracy - reference)
     assert abs(np.mean(differences)) <= 0.005

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.train.builders import committed, make_training
+from tests.unit.train.builders import FORMAT, committed, make_training
 from zkdl.errors import NotProvable, OutOfRange, UsageError
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.segment import validate_chain
@@ -67,18 +67,15 @@ def test_not_even_one_step():
 
 
 def test_weights_that_grow_beyond_their_bound():
+    """The error comes before the segment is trained, and says from which step on."""
     run, features, labels = make_training(
-        steps=1 << 14, schedule=((0, 1 << 36),), gradient_frac_interval=(0, 4), activation_frac_interval=(0, 4)
+        steps=20, schedule=((0, 1 << 28), (10, 1 << 48)), format=replace(FORMAT, weight_frac=32)
     )
+    segments = iter(Trainer(run, features, labels, 10))
+    next(segments)
     with pytest.raises(NotProvable) as caught:
-        Trainer(run, features, labels, 1 << 14).plan(0, next(iter([_state(run)])), initial_weights(run))
-    assert caught.value.code.startswith("BOUND_")
-
-
-def _state(run):
-    from zkdl.statement.segment import initial_state
-
-    return initial_state(run)
+        next(segments)
+    assert caught.value.code.startswith("BOUND_") and caught.value.where["step"] == 10
 
 
 @pytest.mark.parametrize(

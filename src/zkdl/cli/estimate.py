@@ -1,0 +1,28 @@
+"""`zkdl estimate CONFIG`: what proving will cost on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zkdl.backend.select import get_backend
+from zkdl.checking import check_run
+from zkdl.cli.output import Output, verb
+from zkdl.configuration import read_configuration
+from zkdl.proof.estimate import estimate
+
+
+@click.command("estimate")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the prover.")
+@click.option("--backend", help="native, numpy or reference.")
+@verb("estimate")
+def command(output: Output, config: Path, threads: int | None, backend: str | None) -> None:
+    """Forecast time, memory, proof size and soundness of CONFIG (TOML)."""
+    configuration = read_configuration(config)
+    data = configuration.load_train()
+    report = check_run(configuration.draft(data), data, configuration.segment_steps)
+    chosen = get_backend(backend, threads)
+    found = estimate(report.run, configuration.segment_steps, scales=report.scales, backend=chosen)
+    output.result(found.table(), found.to_json())

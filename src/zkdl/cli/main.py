@@ -1,0 +1,57 @@
+"""Entry point: `zkdl VERB`. Verbs are loaded when they are called, so that `zkdl verify` needs no training code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from zkdl import __version__
+
+VERBS = {
+    "doctor": "Check this installation: versions, backends, a known-answer test.",
+    "check": "Check a configuration: layers, scales, static bounds, a short trial.",
+    "estimate": "Forecast time, memory, proof size and soundness.",
+    "train": "Train in exact integer arithmetic; resumes.",
+    "prove": "Prove every step of a trained run; resumes.",
+    "verify": "Verify a proof.",
+    "inspect": "Show what a proof file claims, without verifying it.",
+    "demo": "Train, prove, verify and tamper on the bundled digits, in under a minute.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a verb's module when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"zkdl.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="zkdl")
+def cli() -> None:
+    """Prove in zero knowledge how a neural network was trained, and verify such proofs.
+
+    Exit status: 0 ok, 1 proof rejected, 2 usage, 3 malformed or unsupported proof, 4 not provable, 5 resources,
+    6 device, 70 internal error, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(cli.main(prog_name="zkdl"))
+
+
+if __name__ == "__main__":
+    main()

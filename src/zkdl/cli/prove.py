@@ -1,0 +1,55 @@
+"""`zkdl prove RUN`: prove every step of a trained run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from zkdl.backend.select import get_backend
+from zkdl.cli.output import Output, verb
+from zkdl.errors import UsageError
+from zkdl.rundir import RunDirectory
+from zkdl.session import Session
+
+UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def parse_bytes(text: str) -> int:
+    """"8G", "512MiB", "1000000" as bytes. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
+    if match is None:
+        raise UsageError("memory is a number with an optional unit, such as 8GiB", code="CONFIG_VALUE", field="--max-memory")
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+@click.command("prove")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--output", "-o", "target", type=click.Path(path_type=Path), help="Default: RUN/run.zkproof")
+@click.option("--reveal-weights", type=click.Path(path_type=Path), help="Write the exact weights and their key here.")
+@click.option("--max-memory", help="Refuse when the plan needs more, for example 8GiB. Default: this machine's memory.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: all processors.")
+@click.option("--backend", help="native, numpy or reference.")
+@verb("prove")
+def command(
+    output: Output,
+    run: Path,
+    target: Path | None,
+    reveal_weights: Path | None,
+    max_memory: str | None,
+    threads: int | None,
+    backend: str | None,
+) -> None:
+    """Prove all steps of the run in directory RUN. Interrupted, it goes on with the first missing segment."""
+    limit = None if max_memory is None else parse_bytes(max_memory)
+    session = Session(RunDirectory.open(run), get_backend(backend, threads))
+    path = target or run / "run.zkproof"
+    session.prove(path, max_memory=limit, progress=output.progress)
+    if reveal_weights is not None:
+        session.reveal_weights(reveal_weights)
+    size = path.stat().st_size
+    text = f"{path}: {size / 2**20:.2f} MiB\nnext: zkdl verify {path}"
+    if reveal_weights is not None:
+        text += f" --weights {reveal_weights}"
+    output.result(text, {"proof": str(path), "bytes": size})

@@ -1,0 +1,60 @@
+"""`zkdl train CONFIG`: exact integer training into a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zkdl.backend.select import get_backend
+from zkdl.cli.output import Output, verb
+from zkdl.configuration import Configuration, read_configuration
+from zkdl.rundir import RunDirectory
+from zkdl.session import Session
+from zkdl.train.evaluate import evaluate
+
+
+def _test_accuracy(configuration: Configuration, session: Session) -> float | None:
+    test = configuration.load_test()
+    if test is None:
+        return None
+    run, _ = session.directory.read_statement()
+    last = session.directory.segments()[-1]
+    weights = session.directory.read_weights(last.first_step + last.steps)
+    return evaluate(run, last.scales, weights, test.features, test.labels).accuracy
+
+
+@click.command("train")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--directory", type=click.Path(path_type=Path), help="Instead of the configuration's run.directory.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads for the commitments.")
+@click.option("--backend", help="native, numpy or reference.")
+@verb("train")
+def command(output: Output, config: Path, directory: Path | None, threads: int | None, backend: str | None) -> None:
+    """Train CONFIG (TOML). An interrupted run goes on where it stopped and ends in the same weights."""
+    configuration = read_configuration(config)
+    data = configuration.load_train()
+    initial = configuration.initial_weights()
+    folder = directory or Path(configuration.directory)
+    session = Session(RunDirectory.create(folder), get_backend(backend, threads))
+    draft = configuration.draft(data)
+    output.progress("committing the data", 0.0)
+    run = session.begin(
+        draft, data.features, data.labels, configuration.segment_steps, None if initial is None else initial[0]
+    )
+    clamped = 0
+    for segment, result in session.train():
+        clamped += int(result.clamp_counts.sum())
+        done = (segment.first_step + segment.steps) / run.steps
+        output.progress(f"step {segment.first_step + segment.steps} of {run.steps}", done)
+        if result.stopped is not None:
+            output.say(f"segment {segment.index} ends early, a value left its range: {result.stopped}")
+    segments = session.directory.segments()
+    accuracy = _test_accuracy(configuration, session)
+    text = f"trained {run.steps} steps in {len(segments)} segments in {folder}; {clamped} values clamped"
+    if accuracy is not None:
+        text += f"; test accuracy {100 * accuracy:.2f} %"
+    text += f"\nnext: zkdl prove {folder}\nThe directory holds secrets; only the proof is for publication."
+    output.result(
+        text, {"steps": run.steps, "segments": len(segments), "clamped": clamped, "test_accuracy": accuracy, "directory": str(folder)}
+    )

@@ -1,0 +1,98 @@
+"""`zkdl verify PROOF`: the only verb that a third party needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zkdl.backend.select import get_backend
+from zkdl.cli.output import Output, verb
+from zkdl.datasets import FeatureRule, digits, load, quantise
+from zkdl.errors import NotProvable, Rejected, UsageError
+from zkdl.proof.format import read_header
+from zkdl.proof.verify import verify
+
+
+def _key(path: Path) -> bytes:
+    """32 bytes, raw or hexadecimal."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError("the key file cannot be read", code="FILE_MISSING", file=str(path)) from error
+    if len(raw) == 32:
+        return raw
+    try:
+        key = bytes.fromhex(raw.decode("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise UsageError("a dataset key has 32 bytes", code="KEY_FILE", file=str(path))
+    return key
+
+
+def _expected(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError("the expected statement cannot be read", code="FILE_MISSING", file=str(path)) from error
+    except ValueError as error:
+        raise UsageError("the expected statement is not JSON", code="EXPECT_FIELD", file=str(path)) from error
+    if not isinstance(data, dict):
+        raise UsageError("the expected statement must be an object", code="EXPECT_FIELD", file=str(path))
+    return data
+
+
+def _data(proof: Path, source: str, labels: Path | None, column: str | None) -> Any:
+    """The auditor's data, quantised by the rule in the proof's statement."""
+    with proof.open("rb") as stream:
+        run = read_header(stream).run
+    rule = FeatureRule(run.format.feature_bits, run.format.feature_frac, run.format.feature_min < 0)
+    x, y = digits()[:2] if source == "digits" else load(source, labels, column)
+    try:
+        data = quantise(x, y, run.classes, rule)
+    except NotProvable as error:
+        raise Rejected(f"these cannot be the committed data: {error.message}", code="DATA_ROOT").at(error.where) from error
+    return data.features, data.labels
+
+
+@click.command("verify")
+@click.argument("proof", type=click.Path(path_type=Path))
+@click.option("--weights", type=click.Path(path_type=Path), help="Revealed weights that must be the proven ones.")
+@click.option("--data", help="Data file (or the word digits) that must be the committed dataset.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Label file, for IDX data.")
+@click.option("--label-column", help="Label column, for CSV data.")
+@click.option("--data-key", type=click.Path(path_type=Path), help="Key of the dataset commitment.")
+@click.option("--expect", type=click.Path(path_type=Path), help="JSON file with statement fields that must match.")
+@click.option("--backend", help="native, numpy or reference.")
+@verb("verify")
+def command(
+    output: Output,
+    proof: Path,
+    weights: Path | None,
+    data: str | None,
+    labels: Path | None,
+    label_column: str | None,
+    data_key: Path | None,
+    expect: Path | None,
+    backend: str | None,
+) -> None:
+    """Verify PROOF and say in plain words what it proves, what it does not, and what leaks."""
+    if not proof.is_file():
+        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(proof))
+    if data is not None and data_key is None:
+        raise UsageError("checking the data needs the dataset key", code="DATA_KEY", hint="Pass --data-key")
+    verified = verify(
+        proof,
+        weights=weights,
+        data=None if data is None else _data(proof, data, labels, label_column),
+        data_key=None if data_key is None else _key(data_key),
+        expect=None if expect is None else _expected(expect),
+        backend=get_backend(backend),
+        progress=output.progress,
+    )
+    timings = {name: round(seconds, 4) for name, seconds in verified.timings_s.items()}
+    statement = verified.to_json()
+    output.result("The proof is valid.\n" + verified.describe(), {"statement": statement, "timings_s": timings})
