@@ -25,7 +25,7 @@ from zkdl.train.baseline import float_accuracy, train_float
 from zkdl.train.evaluate import evaluate
 
 CONFIGURATION = Configuration(
-    widths=(64, 128, 128, 10), bias=(True, True, True), lr=0.1, batch=32, epochs=6, segment_steps=64, seed="zkdl demo"
+    widths=(64, 128, 128, 10), bias=(True, True, True), lr=0.15, batch=32, epochs=12, segment_steps=64, seed="zkdl demo"
 )
 
 

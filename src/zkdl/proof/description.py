@@ -38,7 +38,7 @@ def describe(verified: Verified) -> str:
     lines += ["Hidden: data, labels, weights, activations, gradients, loss and accuracy."]
     lines += [
         "",
-        f"Soundness: 2^-{verified.soundness_bits:.1f} per random-oracle query in the weakest segment,"
+        f"Soundness: 2^-{verified.soundness_bits:.1f} per random-oracle query in the weakest section,"
         f" 2^-{verified.run_bits:.1f} for the sum of all errors; no conjecture.",
     ]
     return "\n".join(lines)

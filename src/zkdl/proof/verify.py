@@ -72,12 +72,12 @@ class Verified:
 
     @property
     def soundness_bits(self) -> float:
-        """Round-by-round soundness of the weakest segment."""
+        """Round-by-round soundness of the weakest section."""
         return min(report.bits for report in self.reports)
 
     @property
     def run_bits(self) -> float:
-        """-log2 of the sum of all errors of all segments."""
+        """-log2 of the sum of all errors of all sections."""
         return run_error_bits(self.reports)
 
     def describe(self) -> str:
@@ -140,6 +140,14 @@ class Plan:
     segments: list[SegmentPublic]
     data: CertificateLayout
     initial: CertificateLayout | None
+
+    def reports(self) -> list[SecurityReport]:
+        """Error terms of every section, segments first."""
+        reports = [segment_report(public) for public in self.segments]
+        reports.append(certificate_report("data certificate", self.data))
+        if self.initial is not None:
+            reports.append(certificate_report("range of the initial weights", self.initial))
+        return reports
 
 
 def plan(header: Header, parameters: ParameterSet) -> Plan:
@@ -269,10 +277,10 @@ def verify(
         derived = plan(header, parameters)
         if expect is not None:
             _check_expected(header.run, expect)
-        reports = [segment_report(public) for public in derived.segments]
+        reports = derived.reports()
         for report in reports:
             if report.bits < parameters.soundness_bits:
-                raise Rejected("the parameters do not reach the promised soundness", code="SOUNDNESS", segment=report.name)
+                raise Rejected("the parameters do not reach the promised soundness", code="SOUNDNESS", section=report.name)
         timings = _verify_sections(header, derived, stream, backend, progress or _quiet)
     checked = [] if expect is None else ["expected"]
     if weights is not None:
