@@ -86,7 +86,13 @@ class Session:
             if initial is not None:
                 committed = self._commit_weights(run, 0, initial)
                 self.directory.write_weights(0, initial, run.format.weight_frac)
-                run = replace(run, init_seed=None, init_root=committed.root.hex(), **_bounds(initial))
+                run = replace(
+                    run,
+                    init_seed=None,
+                    init_root=committed.root.hex(),
+                    init_weight_bound=tuple(_power_bound(w) for w in initial.W),
+                    init_bias_bound=tuple(0 if b is None else _power_bound(b) for b in initial.b),
+                )
             run.validate()
             self.directory.write_statement(run, segment_steps)
             return run
@@ -185,11 +191,7 @@ class Session:
                 progress(f"{name}: {phase}", (k + done) / len(names))
 
             if name == "data":
-                self._section(name, run, [(run.data_root, run.data_budget)], run.digest(), lambda secret, report=report: (
-                    prove_data_certificate(
-                        run, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.parameter_sets
-                    )
-                ))
+                self._data_section(run, dataset, report)
             elif name == "initial":
                 before = self._commit_weights(run, 0, self.start_weights(run, 0))
                 self._initial_section(run, before, report)
@@ -214,6 +216,14 @@ class Session:
         for root, budget in openings:
             journal.reserve(root, proof_id, budget)
         self.directory.write_section(name, prove(secret))
+
+    def _data_section(self, run: RunStatement, dataset: DatasetCommitment, report: Progress) -> None:
+        def prove(secret: bytes) -> bytes:
+            return prove_data_certificate(
+                run, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.parameter_sets
+            )
+
+        self._section("data", run, [(run.data_root, run.data_budget)], run.digest(), prove)
 
     def _initial_section(self, run: RunStatement, committed: WeightsCommitment, report: Progress) -> None:
         def prove(secret: bytes) -> bytes:
@@ -269,13 +279,6 @@ class Session:
         write_atomic(output, weights_bytes(weights, run.format.weight_frac, key))
 
 
-def _bounds(weights: Weights) -> dict[str, tuple[int, ...]]:
-    """Power-of-two bounds of committed initial weights: what their range proof can show."""
-
-    def power(values: NDArray[np.int64] | None) -> int:
-        return 0 if values is None else 1 << int(np.abs(values).max()).bit_length()
-
-    return {
-        "init_weight_bound": tuple(power(w) for w in weights.W),
-        "init_bias_bound": tuple(power(b) for b in weights.b),
-    }
+def _power_bound(values: NDArray[np.int64]) -> int:
+    """A power of two above every |value|: what the range proof of committed initial weights can show."""
+    return 1 << int(np.abs(values).max()).bit_length()

@@ -155,15 +155,17 @@ def test_triples_are_products_of_uniform_factors() -> None:
 
 
 def test_a_pad_too_few_is_an_error_and_not_a_leak() -> None:
+    """The pads of a triple lie behind those of the singles: they must not be taken for one single too many."""
     channel = ProverChannel(FixedTranscript())
-    ledger = ProverLedger(PadCount(1, 0), channel, np.ones((1, 2), dtype=np.uint64))
-    one = from_array(np.ones((1, 2), dtype=np.uint64))
-    ledger.send("x", one)
+    ledger = ProverLedger(PadCount(1, 1), channel, np.ones((1 + TRIPLE, 2), dtype=np.uint64))
+    (one,) = from_array(np.ones((1, 2), dtype=np.uint64))
+    ledger.send("x", [one])
     with pytest.raises(InternalError):
-        ledger.send("x", one)
+        ledger.send("x", [one])
+    ledger.send_products("x", [(one, one)])
     with pytest.raises((InternalError, IndexError)):
-        ledger.send_products("x", [(one[0], one[0])])
-    assert len(channel.chunks) == 1
+        ledger.send_products("x", [(one, one)])
+    assert len(channel.chunks) == 2
 
 
 def test_certificates_use_what_they_announce() -> None:

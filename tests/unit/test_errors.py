@@ -1,0 +1,85 @@
+"""docs/errors.md is complete: every code of the source with its exit status, and no code that does not exist."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zkdl import errors
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSES = {
+    name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.ZkError)
+}
+
+
+def _constants(node: ast.expr) -> Iterator[str]:
+    """String constants that the expression can give."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _constants(node.body)
+        yield from _constants(node.orelse)
+
+
+def codes_in_source() -> dict[str, set[int]]:
+    """Exit statuses by code, from every call with a `code` and from the default codes."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for path in sorted((ROOT / "src" / "zkdl").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES:
+                for keyword in node.keywords:
+                    if keyword.arg == "code":
+                        for code in _constants(keyword.value):
+                            found[code].add(CLASSES[node.func.id].exit_status)
+    for kind in CLASSES.values():
+        found[kind.default_code].add(kind.exit_status)
+    return dict(found)
+
+
+def codes_in_document() -> dict[str, set[int]]:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([0-9, ]+) \| (.+) \| (.+) \|$", text, re.MULTILINE)
+    names = [row[0] for row in rows]
+    assert len(names) == len(set(names)), "a code is documented twice"
+    return {name: {int(status) for status in statuses.split(",")} for name, statuses, _, _ in rows}
+
+
+def test_every_code_is_documented() -> None:
+    assert sorted(set(codes_in_source()) - set(codes_in_document())) == []
+
+
+def test_every_documented_code_exists() -> None:
+    assert sorted(set(codes_in_document()) - set(codes_in_source())) == []
+
+
+def test_exit_statuses_are_documented() -> None:
+    source, document = codes_in_source(), codes_in_document()
+    assert {code: document[code] for code in source} == source
+
+
+def test_every_code_keyword_belongs_to_an_error_class() -> None:
+    # A helper that takes a code would hide it from the test above.
+    for path in sorted((ROOT / "src" / "zkdl").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and any(keyword.arg == "code" for keyword in node.keywords):
+                assert isinstance(node.func, ast.Name) and node.func.id in CLASSES, f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_class_has_a_documented_status(kind: type[errors.ZkError]) -> None:
+    assert kind.exit_status in (1, 2, 3, 4, 5, 6, 70)
+    assert kind("message").code == kind.default_code
+
+
+def test_text_names_place_and_hint() -> None:
+    error = errors.NotProvable("too wide", code="LIMBS", hint="Make it smaller", layer=2, nothing=None)
+    assert str(error) == "too wide (layer 2). Make it smaller"
+    assert error.where == {"layer": 2}
+    assert error.at({"file": "x"}).where == {"layer": 2, "file": "x"}
