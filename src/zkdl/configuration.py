@@ -19,7 +19,7 @@ from typing import Any
 
 from zkdl.commitment.parameters import DEFAULT
 from zkdl.datasets import DIGITS_RULE, Dataset, FeatureRule, digits, load, quantise
-from zkdl.errors import UsageError
+from zkdl.errors import NotProvable, UsageError
 from zkdl.proof.revealed import read_tensors
 from zkdl.statement.initialisation import bound
 from zkdl.statement.run import RunStatement
@@ -106,7 +106,7 @@ class Configuration:
     def draft(self, data: Dataset) -> RunStatement:
         """The run statement without roots, formats chosen for these data. Raises NotProvable, UsageError."""
         if data.features.shape[1] != self.widths[0]:
-            raise UsageError(
+            raise NotProvable(
                 f"the model takes {self.widths[0]} features, the data have {data.features.shape[1]}",
                 code="DATA_WIDTH",
                 field="model.widths",

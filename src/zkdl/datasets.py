@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -67,7 +69,7 @@ def _open(path: Path) -> bytes:
         return raw
     try:
         return gzip.decompress(raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError("the data file is not valid gzip", code="DATA_FORMAT", file=str(path)) from error
 
 
@@ -95,7 +97,8 @@ def load_npz(path: Path | str) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {name.lower(): archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        # A single .npy array opens too, but it is no archive: AttributeError or TypeError, by NumPy version.
         raise UsageError("this is no .npz archive of plain arrays", code="DATA_FORMAT", file=str(path)) from error
     for first, second in (("features", "labels"), ("x", "y"), ("x_train", "y_train")):
         if first in found and second in found:
@@ -129,6 +132,8 @@ def load_csv(path: Path | str, label: str | None = None) -> tuple[NDArray[Any], 
         lines = lines[1:]
     if label is not None and label not in header:
         raise UsageError("the label column is not in the header", code="DATA_FORMAT", file=str(path), field=label)
+    if not lines:
+        raise UsageError("the data file has a header and no rows", code="DATA_FORMAT", file=str(path))
     column = header.index(label or "label") if (label or "label") in header else len(header) - 1
     try:
         table = np.loadtxt(lines, delimiter=",", dtype=np.float64, ndmin=2)
@@ -150,6 +155,8 @@ def load(path: Path | str, labels: Path | str | None = None, label_column: str |
     if labels is None:
         raise UsageError("an IDX file needs a second file with the labels", code="DATA_FORMAT", file=str(path))
     features = load_idx(path)
+    if features.ndim < 2 or features.size == 0:
+        raise UsageError("an IDX file of features has a row per example", code="DATA_FORMAT", file=str(path))
     return features.reshape(len(features), -1), load_idx(labels).reshape(-1)
 
 
@@ -159,7 +166,7 @@ def quantise(features: NDArray[Any], labels: NDArray[Any], classes: int, rule: F
     Raises: NotProvable(DATA_SHAPE, DATA_NAN, DATA_RANGE, DATA_LABEL_RANGE, DATA_LABEL) naming row and column.
     """
     features, labels = np.asarray(features), np.asarray(labels)
-    if features.ndim > 2:
+    if features.ndim > 2 and features.size:
         features = features.reshape(len(features), -1)
     if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels) or features.size == 0:
         raise NotProvable(
@@ -172,7 +179,8 @@ def quantise(features: NDArray[Any], labels: NDArray[Any], classes: int, rule: F
             row = int(np.argwhere(~np.isfinite(values))[0][0])
             raise NotProvable("the data hold a value that is no number", code="DATA_NAN", field=name, row=row)
     if features.dtype.kind == "f" and not np.array_equal(features, np.rint(features)):
-        features = np.floor(np.ldexp(features.astype(np.float64), rule.frac) + 0.5)
+        with np.errstate(over="ignore"):  # what overflows is outside every range, and reported as that
+            features = np.floor(np.ldexp(features.astype(np.float64), rule.frac) + 0.5)
     low, high = rule.minimum, rule.minimum + (1 << rule.bits) - 1
     outside = (features < low) | (features > high)
     if outside.any():

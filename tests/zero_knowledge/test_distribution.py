@@ -79,17 +79,3 @@ def test_one_column_more_than_random_coefficients_leaks() -> None:
         return {(int(code[0]), int(code[1])) for code in codes}
 
     assert not seen(row) & seen(other)
-
-
-def test_a_masked_product_is_uniform_for_every_pair() -> None:
-    """x - a, y - b, chi a - a', b - b' over all a, b, a', b' of F_5, in a fixed challenge chi."""
-    for chi in range(1, 5):
-        views = []
-        for x, y in ((0, 0), (1, 3), (4, 4)):
-            views.append(
-                Counter(
-                    ((x - a) % 5, (y - b) % 5, (chi * a - c) % 5, (b - d) % 5)
-                    for a, b, c, d in product(range(5), repeat=4)
-                )
-            )
-        assert views[0] == views[1] == views[2] and set(views[0].values()) == {1}

@@ -1,4 +1,4 @@
-"""What the command line prints, and how errors become exit statuses. [ecosystem.md, section 4]
+"""What the command line prints, and how errors become exit statuses.
 
 stdout carries the result only; with --json exactly one object. Progress and messages go to stderr.
 """

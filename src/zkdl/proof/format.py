@@ -1,4 +1,4 @@
-"""The proof container `*.zkproof`. [ecosystem.md, section 5]
+"""The proof container `*.zkproof`.
 
     magic (8) | u32 format version | u32 header length | header | sections, one after the other
 The header is canonical JSON (ASCII, sorted keys, no white space, integers and strings only) and is re-encoded and compared.
