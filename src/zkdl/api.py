@@ -129,6 +129,10 @@ class Run:
         on_segment: Callable[[SegmentResult], None] | None = None,
     ) -> Weights:
         """Train in exact integer arithmetic; returns the final weights. Calling it again resumes."""
+        if initial is not None and self.configuration.weight_frac is None:
+            raise UsageError(
+                "initial weights need the fraction bits that they are in", code="CONFIG_VALUE", field="weight_frac"
+            )
         data, draft = self._draft(x, y, steps, epochs)
         session = Session(RunDirectory.create(self.directory), self.backend)
         session.begin(draft, data.features, data.labels, self.configuration.segment_steps, initial)

@@ -60,6 +60,21 @@ class Configuration:
     initial: str | None = None
     beacon: str | None = None
 
+    def __post_init__(self) -> None:
+        _widths(list(self.widths))
+        for name, value, low, high in (
+            ("schedule.batch", self.batch, 1, 1 << 16),
+            ("schedule.steps", self.steps, 1, 1 << 31),
+            ("schedule.epochs", self.epochs, 1, 1 << 31),
+            ("run.segment_steps", self.segment_steps, 1, 1 << 16),
+            ("data.feature_bits", self.features.bits, 1, 16),
+            ("data.feature_frac", self.features.frac, 0, 32),
+        ):
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} must be in {low}..{high}, got {value}", code="CONFIG_VALUE", field=name)
+        if self.decay != "constant" and self.changes:
+            raise UsageError("give either changes or decay", code="CONFIG_VALUE", field="schedule.changes")
+
     def total_steps(self, examples: int) -> int:
         """Steps of the run. Raises UsageError(CONFIG_VALUE)."""
         if (self.steps is None) == (self.epochs is None):
@@ -113,7 +128,9 @@ class Configuration:
             )
         steps, layers = self.total_steps(len(data.labels)), len(self.widths) - 1
         initial = self.initial_weights()
-        fraction = initial[1] if initial is not None else (self.weight_frac or formats.WEIGHT_FRAC)
+        fraction = formats.WEIGHT_FRAC if self.weight_frac is None else self.weight_frac
+        if initial is not None:
+            fraction = initial[1]
         run = RunStatement(
             run_id=PLACEHOLDER, widths=self.widths, bias=self.bias, loss=self.loss, batch=self.batch,
             examples=len(data.labels), steps=steps, last_batch=self.last_batch, schedule=self.schedule(steps),
@@ -126,6 +143,7 @@ class Configuration:
             init_weight_bound=(0,) * layers, init_bias_bound=(0,) * layers, data_root=PLACEHOLDER, data_budget=1,
             weights_budget=4, parameter_set=DEFAULT, beacon=self.beacon,
         )
+        run.format.validate()
         run = replace(run, init_weight_bound=bound(run))
         run.validate()
         if initial is None and self.weight_frac is None:
@@ -183,7 +201,14 @@ def _changes(value: list[Any]) -> tuple[tuple[int, float], ...]:
     for entry in value:
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], int) and isinstance(entry[1], (int, float))):
             raise UsageError("changes is a list of [step, lr]", code="CONFIG_VALUE", field="schedule.changes")
-    return tuple((int(step), float(rate)) for step, rate in value)
+    return tuple((int(step), _rate(rate)) for step, rate in value)
+
+
+def _rate(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def read_configuration(path: Path | str) -> Configuration:
@@ -197,8 +222,10 @@ def read_configuration(path: Path | str) -> Configuration:
         raise UsageError(f"the configuration cannot be read: {error}", code="CONFIG_SYNTAX", file=str(path)) from error
     found: dict[str, Any] = {}
     for section, table in document.items():
-        if section not in SECTIONS or not isinstance(table, dict):
+        if section not in SECTIONS:
             raise _unknown("section", section, tuple(SECTIONS)).at({"file": str(path)})
+        if not isinstance(table, dict):
+            raise UsageError(f"{section} must be a section", code="CONFIG_VALUE", field=section, file=str(path))
         for name, value in table.items():
             if name not in SECTIONS[section]:
                 raise _unknown("key", name, SECTIONS[section]).at({"file": str(path)})
@@ -214,12 +241,13 @@ def from_values(found: dict[str, Any], base: Path = Path()) -> Configuration:
     found["widths"] = _widths(found["widths"])
     found["bias"] = _bias(found.get("bias", True), len(found["widths"]) - 1)
     found["changes"] = _changes(found.get("changes", []))
+    found["lr"] = _rate(found.get("lr", Configuration.lr))
     rule = FeatureRule(
         found.pop("feature_bits", 8), found.pop("feature_frac", 8), found.pop("signed", False)
     )
     for name in PATHS:
         value = found.get(name)
-        if value is not None and value != "digits":
+        if value is not None and (name, value) != ("train", "digits"):
             found[name] = str(base / value)
     for name, allowed in (("loss", ("ce", "mse")), ("last_batch", ("keep", "drop")), ("decay", ("constant", "cosine"))):
         if found.get(name, allowed[0]) not in allowed:

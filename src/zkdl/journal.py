@@ -21,7 +21,7 @@ class Journal:
         self._proofs: dict[str, set[str]] = {}
         if not path.exists():
             return
-        text = path.read_text(encoding="ascii")
+        text = path.read_text(encoding="ascii", errors="replace")
         complete, _, cut = text.rpartition("\n")
         if cut:
             # The process died while the last line was being written, so nothing was opened after it.

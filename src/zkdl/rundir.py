@@ -15,6 +15,7 @@ import io
 import json
 import os
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ class RunDirectory:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return archive["features"], archive["labels"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, IndexError, AttributeError, TypeError, BadZipFile) as error:
             raise UsageError("the run's data cannot be read", code="RUN_DAMAGED", file=str(path)) from error
 
     def write_weights(self, step: int, weights: Weights, weight_frac: int) -> None:

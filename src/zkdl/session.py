@@ -20,6 +20,7 @@ from zkdl.backend.base import Backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
 from zkdl.errors import InternalError, ResourceError, UsageError
+from zkdl.given_weights import check_shapes, start_from
 from zkdl.proof.estimate import Estimate, estimate
 from zkdl.proof.format import section_names, write_container
 from zkdl.proof.prove import prove_data_certificate, prove_initial_weights, prove_segment
@@ -75,10 +76,13 @@ class Session:
             initial: weights to commit to instead of a public seed.
         """
         with exclusive(self.directory.path):
-            if self.directory.has_statement:
-                return self._same_run(draft, segment_steps)
+            # Before the first segment nothing depends on the statement: a corrected configuration may replace it.
+            if self.directory.has_statement and self.directory.segments():
+                return self._same_run(draft, features, labels, segment_steps, initial)
             segments = -(-draft.steps // segment_steps)
             run = replace(draft, data_budget=segments + RETRIES)
+            if initial is not None:
+                check_shapes(run, initial)
             self.directory.write_data(features, labels)
             parameters = self._parameters(run)
             dataset = self._commit_data(run.data_budget, run.classes, parameters, (features, labels))
@@ -86,22 +90,29 @@ class Session:
             if initial is not None:
                 committed = self._commit_weights(run, 0, initial)
                 self.directory.write_weights(0, initial, run.format.weight_frac)
-                run = replace(
-                    run,
-                    init_seed=None,
-                    init_root=committed.root.hex(),
-                    init_weight_bound=tuple(_power_bound(w) for w in initial.W),
-                    init_bias_bound=tuple(0 if b is None else _power_bound(b) for b in initial.b),
-                )
+                run = start_from(run, initial, committed.root)
             run.validate()
             self.directory.write_statement(run, segment_steps)
             return run
 
-    def _same_run(self, draft: RunStatement, segment_steps: int) -> RunStatement:
+    def _same_run(
+        self,
+        draft: RunStatement,
+        features: NDArray[np.int32],
+        labels: NDArray[np.int32],
+        segment_steps: int,
+        initial: Weights | None,
+    ) -> RunStatement:
         run, steps = self.directory.read_statement()
-        filled = ("run_id", "data_root", "data_budget", "init_root", "init_seed", "init_weight_bound", "init_bias_bound", "format")
-        same = replace(draft, **{name: getattr(run, name) for name in filled})
-        if same != run or steps != segment_steps or draft.init_seed not in (None, run.init_seed):
+        roots = ("run_id", "data_root", "data_budget", "init_root", "init_seed", "init_weight_bound", "init_bias_bound")
+        same = replace(draft, **{name: getattr(run, name) for name in roots}) == run and steps == segment_steps
+        stored = self.directory.read_data()
+        same = same and np.array_equal(stored[0], features) and np.array_equal(stored[1], labels)
+        if initial is None:
+            same = same and run.init_seed == draft.init_seed
+        else:
+            same = same and run.init_seed is None and self.directory.read_weights(0).equal(initial)
+        if not same:
             raise UsageError(
                 "this directory holds another run",
                 code="RUN_OTHER",
@@ -152,6 +163,9 @@ class Session:
 
         Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when nothing has been trained.
         """
+        # Found out now rather than after the proof is made.
+        if output.is_dir() or not output.absolute().parent.is_dir():
+            raise UsageError("the file cannot be written", code="FILE_WRITE", file=str(output))
         with exclusive(self.directory.path):
             run, _ = self.directory.read_statement()
             segments = self.directory.segments()
@@ -277,8 +291,3 @@ class Session:
         weights = self.directory.read_weights(step)
         key = self.directory.key(f"weights-{step}")
         write_atomic(output, weights_bytes(weights, run.format.weight_frac, key))
-
-
-def _power_bound(values: NDArray[np.int64]) -> int:
-    """A power of two above every |value|: what the range proof of committed initial weights can show."""
-    return 1 << int(np.abs(values).max()).bit_length()

@@ -12,6 +12,10 @@ from pathlib import Path
 from zkdl.errors import ResourceError, UsageError
 
 SECRET_MODE = 0o600
+UNWRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+    errno.ELOOP,
+)  # fmt: skip
 
 
 def _sync_directory(path: Path) -> None:
@@ -24,15 +28,15 @@ def _sync_directory(path: Path) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn "no space left" into ResourceError and missing permission into UsageError."""
+    """Turn "no space left" into ResourceError and a place that cannot be written into UsageError."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ResourceError(
                 "the disk is full", code="DISK_FULL", hint="Free space and run the same command again", file=str(path)
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR):
+        if error.errno in UNWRITABLE:
             raise UsageError("the file cannot be written", code="FILE_WRITE", file=str(path)) from error
         raise
 

@@ -115,7 +115,10 @@ def tiny_run(
     if not seeded:
         w_in = commit_weights(weights, KEYS["w_in"], run.weights_budget, TINY, backend)
         limit = tuple(1 << int(b).bit_length() for b in run.init_weight_bound)
-        run = replace(run, init_seed=None, init_root=w_in.root.hex(), init_weight_bound=limit)
+        run = replace(
+            run, init_seed=None, init_root=w_in.root.hex(), init_weight_bound=limit,
+            init_bias_bound=tuple(int(has) for has in run.bias),
+        )
     hidden = max(0, layers - 1)
     last = 5 if loss == "ce" else 3
     scales = Scales(fa=(4, *(3,) * hidden, 3), fg=(*(4,) * hidden, last))

@@ -113,7 +113,8 @@ def test_each_pad_hides_exactly_one_scalar(shape: dict, monkeypatch: pytest.Monk
         a, b = (np.frombuffer(data, dtype="<u8").tolist() for data in (one, two))
         kind = "product" if label.endswith(("-root", "-children", "-products", "-product")) else "single"
         moved[kind] += [(x - y) % P for x, y in zip(a, b, strict=True)]
-    change = [[(y - x) % P for x, y in zip(*pair, strict=True)] for pair in zip(*(s.tolist() for s in sampled), strict=True)]
+    before, after = (pads.tolist() for pads in sampled)
+    change = [[(y - x) % P for x, y in zip(*pair, strict=True)] for pair in zip(before, after, strict=True)]
     singles = [word for pad in change[: count.singles] for word in pad]
     products = [
         word

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from functools import partial
+from typing import Any
 
 import click
 
 from zkdl import __version__
+from zkdl.cli.output import guarded
 
 VERBS = {
     "doctor": "Check this installation: versions, backends, a known-answer test.",
@@ -33,6 +36,17 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"zkdl.cli.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """As click's, but an interruption is status 130 and no other trouble is status 1: that says "rejected"."""
+        parent: Any = super()  # its overloads differ between releases of click
+        if not standalone_mode:
+            return parent.main(*args, standalone_mode=False, **extra)
+        given = extra.get("args") or (args[0] if args else None)
+        arguments = list(sys.argv[1:] if given is None else given)
+        name = next((argument for argument in arguments if argument in VERBS), "zkdl")
+        parse_and_run = partial(parent.main, *args, standalone_mode=False, **extra)
+        sys.exit(guarded(name, "--json" in arguments, parse_and_run))
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
@@ -50,7 +64,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(cli.main(prog_name="zkdl"))
+    cli.main(prog_name="zkdl")
 
 
 if __name__ == "__main__":

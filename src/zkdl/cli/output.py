@@ -6,6 +6,7 @@ stdout carries the result only; with --json exactly one object. Progress and mes
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -17,7 +18,7 @@ import click
 from rich.console import Console
 
 from zkdl import __version__
-from zkdl.errors import InternalError, ResourceError, ZkError
+from zkdl.errors import InternalError, ResourceError, UsageError, ZkError
 
 Arguments = ParamSpec("Arguments")
 INTERRUPTED = 130
@@ -35,7 +36,7 @@ class Output:
         self.verb = verb
         self.as_json = as_json
         self.silent = silent
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._started = time.monotonic()
         self._last = 0.0
 
@@ -61,28 +62,46 @@ class Output:
     def result(self, text: str, data: dict[str, Any]) -> None:
         """The result on stdout."""
         if self.as_json:
-            body = {"schema": f"zkdl/{self.verb}/1", "ok": True, "code": "OK", **data}
-            click.echo(json.dumps(body, sort_keys=True))
+            self._object({"ok": True, "code": "OK", **data})
         else:
-            click.echo(text)
+            _print(text)
 
     def failure(self, error: ZkError) -> None:
         """The error on stderr, and with --json as an object on stdout."""
         if self.as_json:
-            body = {
-                "schema": f"zkdl/{self.verb}/1",
-                "ok": False,
-                "code": error.code,
-                "message": error.message,
-                "hint": error.hint,
-                "where": {key: str(value) for key, value in error.where.items()},
-            }
-            click.echo(json.dumps(body, sort_keys=True))
-        self.console.print(f"error[{error.code}]: {error.message}", markup=False)
+            where = {key: str(value) for key, value in error.where.items()}
+            self._refusal(error.code, error.message, error.hint, where)
+        self.console.print(_harmless(f"error[{error.code}]: {error.message}"), markup=False)
         for key, value in error.where.items():
-            self.console.print(f"  {key}: {value}", markup=False)
+            self.console.print(_harmless(f"  {key}: {value}"), markup=False)
         if error.hint:
             self.console.print(f"  fix: {error.hint}", markup=False)
+
+    def interrupted(self) -> None:
+        """What to do after an interruption."""
+        message = "interrupted; run the same command again to go on"
+        if self.as_json:
+            self._refusal("INTERRUPTED", message, "", {})
+        self.console.print(message, markup=False)
+
+    def _refusal(self, code: str, message: str, hint: str, where: dict[str, str]) -> None:
+        self._object({"ok": False, "code": code, "message": message, "hint": hint, "where": where})
+
+    def _object(self, body: dict[str, Any]) -> None:
+        _print(json.dumps({"schema": f"zkdl/{self.verb}/1", **body}, sort_keys=True))
+
+
+def _harmless(text: str) -> str:
+    """Without the control characters with which a stranger's proof could write on the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(_harmless(text))
+    except BrokenPipeError:
+        # The reader went away, as in `| head`: the exit status still tells. Python flushes stdout once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def verb(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -94,29 +113,47 @@ def verb(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         @wraps(command)
         def run(*args: Any, as_json: bool, quiet: bool, **options: Any) -> None:
             output = Output(name, as_json, quiet)
-            try:
-                command(output, *args, **options)
-            except ZkError as error:
-                output.failure(error)
-                if isinstance(error, InternalError):
-                    _bug_report(output, error)
-                sys.exit(error.exit_status)
-            except KeyboardInterrupt:
-                output.console.print("interrupted; run the same command again to go on", markup=False)
-                sys.exit(INTERRUPTED)
-            except MemoryError:
-                failed = ResourceError("memory ran out", code="MEMORY", hint="Use fewer steps per segment, or a larger machine")
-                output.failure(failed)
-                sys.exit(failed.exit_status)
-            except Exception as error:  # noqa: BLE001 - the last line of defence: a bug, reported as one
-                failed_inside = InternalError(f"{type(error).__name__}: {error}")
-                output.failure(failed_inside)
-                _bug_report(output, error)
-                sys.exit(failed_inside.exit_status)
+            status = _status(output, lambda: command(output, *args, **options))
+            if status:
+                sys.exit(status)
 
         return run
 
     return wrap
+
+
+def guarded(name: str, as_json: bool, work: Callable[[], object]) -> int:
+    """The exit status of a whole command line, its parsing included."""
+    return _status(Output(name, as_json), work)
+
+
+def _status(output: Output, work: Callable[[], object]) -> int:
+    try:
+        done = work()
+        return done if isinstance(done, int) else 0
+    except ZkError as error:
+        output.failure(error)
+        if isinstance(error, InternalError):
+            _bug_report(output, error)
+        return error.exit_status
+    except click.ClickException as error:
+        if output.as_json:
+            output.failure(UsageError(error.format_message()))
+        else:
+            error.show()
+        return UsageError.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        output.interrupted()
+        return INTERRUPTED
+    except MemoryError:
+        failed = ResourceError("memory ran out", code="MEMORY", hint="Use fewer steps per segment, or a larger machine")
+        output.failure(failed)
+        return failed.exit_status
+    except Exception as error:  # the last line of defence: a bug, reported as one
+        failed_inside = InternalError(f"{type(error).__name__}: {error}")
+        output.failure(failed_inside)
+        _bug_report(output, error)
+        return failed_inside.exit_status
 
 
 def _bug_report(output: Output, error: BaseException) -> None:

@@ -38,7 +38,7 @@ def _expected(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError("the expected statement cannot be read", code="FILE_MISSING", file=str(path)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError("the expected statement is not JSON", code="EXPECT_FIELD", file=str(path)) from error
     if not isinstance(data, dict):
         raise UsageError("the expected statement must be an object", code="EXPECT_FIELD", file=str(path))
@@ -49,6 +49,10 @@ def _data(proof: Path, source: str, labels: Path | None, column: str | None) -> 
     """The auditor's data, quantised by the rule in the proof's statement."""
     with proof.open("rb") as stream:
         run = read_header(stream).run
+    try:
+        run.validate()
+    except NotProvable as error:
+        raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
     rule = FeatureRule(run.format.feature_bits, run.format.feature_frac, run.format.feature_min < 0)
     x, y = digits()[:2] if source == "digits" else load(source, labels, column)
     try:
@@ -82,8 +86,10 @@ def command(
     """Verify PROOF and say in plain words what it proves, what it does not, and what leaks."""
     if not proof.is_file():
         raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(proof))
-    if data is not None and data_key is None:
-        raise UsageError("checking the data needs the dataset key", code="DATA_KEY", hint="Pass --data-key")
+    if (data is None) != (data_key is None):
+        raise UsageError(
+            "checking the data needs the data and the dataset key", code="DATA_KEY", hint="Pass --data and --data-key"
+        )
     verified = verify(
         proof,
         weights=weights,

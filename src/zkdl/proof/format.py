@@ -71,16 +71,21 @@ def write_container(
         }
     )
     temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as out:
-        out.write(MAGIC + FORMAT_VERSION.to_bytes(4, "little") + len(header).to_bytes(4, "little") + header)
-        for _, data in sections:
-            if isinstance(data, bytes):
-                out.write(data)
-            else:
-                with data.open("rb") as source:
-                    shutil.copyfileobj(source, out)
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        with temporary.open("wb") as out:
+            out.write(MAGIC + FORMAT_VERSION.to_bytes(4, "little") + len(header).to_bytes(4, "little") + header)
+            for _, data in sections:
+                if isinstance(data, bytes):
+                    out.write(data)
+                else:
+                    with data.open("rb") as source:
+                        shutil.copyfileobj(source, out)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError:
+        # On a full disk half a proof would keep the space that the next attempt needs.
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
 
 

@@ -34,13 +34,13 @@ def _power(bound: int, what: str, layer: int) -> int:
 
 
 def initial_certificate_layout(run: RunStatement, parameters: ParameterSet) -> CertificateLayout:
-    """-bound <= value < bound for every weight and bias, bounds being powers of two."""
+    """-bound <= value < bound for every weight and bias, bounds being powers of two (so at least 1, also for biases)."""
     layout = weights_layout(run.widths, run.bias, run.weights_budget, parameters)
     ranges = []
     for l, place in enumerate(layout.layers):
         log_bound = _power(run.init_weight_bound[l], "init_weight_bound", l + 1)
         ranges.append(RowRange(place.first_row, place.rows, 1 << log_bound, log_bound + 1))
         if place.bias_row is not None:
-            log_bound = _power(max(1, run.init_bias_bound[l]), "init_bias_bound", l + 1)
+            log_bound = _power(run.init_bias_bound[l], "init_bias_bound", l + 1)
             ranges.append(RowRange(place.bias_row, 1, 1 << log_bound, log_bound + 1))
     return certificate_layout(layout.code, ranges, ZeroBehind(), parameters)
