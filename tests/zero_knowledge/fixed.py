@@ -1,4 +1,4 @@
-"""Challenges that depend on nothing, so that a simulator may answer them and a map on randomness stays linear."""
+"""Challenges that depend on nothing: a simulator may answer them, and maps on randomness stay linear."""
 
 from __future__ import annotations
 

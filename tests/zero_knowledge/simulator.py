@@ -1,7 +1,7 @@
 """The simulator of a segment's proof: knows the statement and the challenges, no witness.
 
-Masked scalars, row messages and opened columns are uniform. y is uniform with the sum that the constraints require. The
-columns of the masks are what the verifier's equations make of the rest, and unopened leaves are random digests.
+Masked scalars, row messages and opened columns are uniform. y is uniform with the sum that the constraints
+require. The columns of the masks are what the verifier's equations make of the rest; unopened leaves are random digests.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Simulator(SegmentVerifier):
     def grind(self, bits: int) -> None:
         if bits:
             nonce = next(
-                n for n in range(1 << 40)
+                n
+                for n in range(1 << 40)
                 if not _work(self.channel.transcript.fork_digest(), n.to_bytes(8, "little")) >> (64 - bits)
             )
             self.channel.keep("grind", nonce.to_bytes(8, "little"))
@@ -49,7 +50,9 @@ class Simulator(SegmentVerifier):
         self.ledger.check_used_up()
         pending = self._pads()
         names = list(self.pending)
-        positions = {name: opening.draw_positions(self.ledger, self.pending[name].shape, name) for name in names}
+        positions = {
+            name: opening.draw_positions(self.ledger, self.pending[name].shape, name) for name in names
+        }
         pad_positions = opening.draw_positions(self.ledger, self.pad_shape.code, "pads")
         for name in names:
             self._open_columns(name, positions[name])
@@ -84,9 +87,12 @@ class Simulator(SegmentVerifier):
         columns = self.channel.elements((len(indices), shape.rows))
         masks = np.empty((len(indices), MASK_ROWS), dtype=np.uint64)
         for first, message, weights, scale in (
-            (0, pending.fold, pending.fold_rows, pending.gamma), (2, pending.test, pending.test_rows, ONE),
+            (0, pending.fold, pending.fold_rows, pending.gamma),
+            (2, pending.test, pending.test_rows, ONE),
         ):
-            combined = backend.k_mul(backend.matvec(columns, weights.reshape(1, shape.rows, 2)), scale.array())
+            combined = backend.k_mul(
+                backend.matvec(columns, weights.reshape(1, shape.rows, 2)), scale.array()
+            )
             masks[:, first : first + 2] = backend.k_sub(
                 encode_message(backend, *message, shape.domain, indices), combined
             )
@@ -101,8 +107,12 @@ class Simulator(SegmentVerifier):
         shape, backend = self.pad_shape, self.backend
         code, pad_rows = shape.code, shape.pad_rows
         columns = self.channel.elements((len(indices), code.rows))
-        rows = np.ascontiguousarray(columns[:, : 2 * pad_rows].reshape(len(indices), pad_rows, 2).transpose(1, 0, 2))
-        test = encode_message(backend, pending.test[: code.row], pending.test[code.row :], code.domain, indices)
+        rows = np.ascontiguousarray(
+            columns[:, : 2 * pad_rows].reshape(len(indices), pad_rows, 2).transpose(1, 0, 2)
+        )
+        test = encode_message(
+            backend, pending.test[: code.row], pending.test[code.row :], code.domain, indices
+        )
         everywhere = backend.evaluate_coset(np.ascontiguousarray(pending.y.T), code.domain)
         linear = np.ascontiguousarray(everywhere[:, indices].T)
         for r, row in enumerate(rows):

@@ -1,5 +1,5 @@
-"""The weights of P_l are split over the rows of W_{l+1}, pads of W included: those pads must only meet leaves that count for
-nothing (docs/security/lemmas.md, lemma 4)."""
+"""The weights of P_l are split over the rows of W_{l+1}, pads of W included: those pads may only meet
+leaves that count for nothing (docs/security/lemmas.md, lemma 4)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,15 @@ from zkdl.proof.run_certificates import initial_certificate_layout
 from zkdl.statement.tables import build_tables
 
 WIDTHS = [
-    (6, 5, 4, 3), (6, 9, 7, 3), (3, 17, 5, 33, 4), (2, 2, 2), (1, 1, 1), (4, 16, 31, 8, 2), (20, 100, 60, 10),
-    (5, 64, 3, 65, 7), (3, 33, 17, 9, 5),
+    (6, 5, 4, 3),
+    (6, 9, 7, 3),
+    (3, 17, 5, 33, 4),
+    (2, 2, 2),
+    (1, 1, 1),
+    (4, 16, 31, 8, 2),
+    (20, 100, 60, 10),
+    (5, 64, 3, 65, 7),
+    (3, 33, 17, 9, 5),
 ]
 
 
@@ -27,7 +34,9 @@ def _occupied(layout: SegmentLayout) -> list[tuple[str, int, int]]:
     """Every lookup and table with the half-open interval of unit positions that its rows fill."""
     spans = [(x.name, x.first_leaf_row, x.rows) for x in layout.leaves.lookups]
     spans += [(x.table.name, x.first_leaf_row, x.rows) for x in layout.leaves.tables]
-    return [(name, first << layout.log_units, (first + rows) << layout.log_units) for name, first, rows in spans]
+    return [
+        (name, first << layout.log_units, (first + rows) << layout.log_units) for name, first, rows in spans
+    ]
 
 
 def _check(public: SegmentPublic, layout: SegmentLayout) -> None:
@@ -35,7 +44,7 @@ def _check(public: SegmentPublic, layout: SegmentLayout) -> None:
     occupied = _occupied(layout)
     for (_, _, end), (_, begin, _) in itertools.pairwise(sorted(occupied, key=lambda x: x[1])):
         assert end <= begin
-    for l in range(1, len(widths) - 1):
+    for l in range(1, len(widths) - 1):  # noqa: E741 - paper symbol
         place = layout.weights.layers[l]
         lookup = next(x for x in layout.leaves.lookups if x.name == f"p_low{l}")
         inside = min(place.log_inputs, public.shape.log_widths[l])
@@ -55,13 +64,15 @@ def test_rows_of_weights_meet_no_other_lookup(widths: tuple[int, ...], loss: str
     if loss == "ce" and widths[-1] < 2:
         pytest.skip("cross-entropy needs two classes")
     for batch, steps in ((3, 3), (1, 1), (4, 2), (2, 8)):
-        public = tiny_run(widths=widths, loss=loss, batch=batch, steps=steps, seeded=False, weight_frac=16).public
+        public = tiny_run(
+            widths=widths, loss=loss, batch=batch, steps=steps, seeded=False, weight_frac=16
+        ).public
         _check(public, public.layout)
 
 
 @pytest.mark.parametrize("log_units", [0, 1, 2, 3])
 def test_every_number_of_units_per_row(log_units: int) -> None:
-    """The layout takes the cheapest number of units; alignment has to hold for all of them, as sizes decide it."""
+    """The layout takes the cheapest number of units; alignment has to hold for all of them."""
     for widths, budget in itertools.product(WIDTHS, (1, 2, 7)):
         if min(int(d - 1).bit_length() for d in widths[1:]) < log_units:
             continue
@@ -72,7 +83,7 @@ def test_every_number_of_units_per_row(log_units: int) -> None:
 
 
 def test_units_of_a_lookup_have_distinct_weights() -> None:
-    """zeta_l[j] belongs to a corner of the leaf cube of its own, so no unit's error can hide behind another's."""
+    """Every zeta_l[j] belongs to its own corner of the leaf cube: no error hides behind another unit's."""
     public = tiny_run(widths=(6, 9, 7, 5), loss="mse").public
     layout = public.layout
     corners = [
@@ -83,7 +94,7 @@ def test_units_of_a_lookup_have_distinct_weights() -> None:
 
 
 def test_a_bias_bound_of_zero_is_not_claimed_for_committed_biases() -> None:
-    """The range proof shows -bound <= b < bound: for bound 0 it would show -1 <= b < 1 and the chain would say |b| <= 0."""
+    """The range proof of bound 2^v shows -2^v <= b < 2^v; there is none that shows |b| <= 0."""
     tiny = tiny_run(seeded=False)
     with pytest.raises(NotProvable):
         initial_certificate_layout(replace(tiny.run, init_bias_bound=(0,) * tiny.run.L), TINY)

@@ -21,15 +21,20 @@ from zkdl.proof.segment_prover import SegmentProver, StoredCommitments, prove_wi
 from zkdl.transcript.channel import ProverChannel
 
 SHAPES = [
-    dict(widths=(6, 5, 4, 3), loss="ce"), dict(widths=(6, 5, 4, 3), loss="mse"),
-    dict(widths=(6, 5, 4, 3), loss="ce", seeded=False), dict(widths=(6, 5, 4, 3), loss="mse", seeded=False),
-    dict(widths=(3, 2), loss="ce"), dict(widths=(3, 2), loss="mse", seeded=False),
-    dict(widths=(4, 1), loss="mse"), dict(widths=(1, 1, 1), loss="mse", batch=1, steps=1),
-    dict(widths=(2, 9, 2), loss="ce", bias=(True, False)), dict(widths=(5, 17, 3, 8), loss="ce", batch=4, steps=5),
+    dict(widths=(6, 5, 4, 3), loss="ce"),
+    dict(widths=(6, 5, 4, 3), loss="mse"),
+    dict(widths=(6, 5, 4, 3), loss="ce", seeded=False),
+    dict(widths=(6, 5, 4, 3), loss="mse", seeded=False),
+    dict(widths=(3, 2), loss="ce"),
+    dict(widths=(3, 2), loss="mse", seeded=False),
+    dict(widths=(4, 1), loss="mse"),
+    dict(widths=(1, 1, 1), loss="mse", batch=1, steps=1),
+    dict(widths=(2, 9, 2), loss="ce", bias=(True, False)),
+    dict(widths=(5, 17, 3, 8), loss="ce", batch=4, steps=5),
     dict(widths=(5, 4, 4), loss="ce", bias=(False, False), batch=5, last_batch="drop"),
     dict(widths=(6, 5, 3), loss="ce", weight_frac=20, seeded=False),
 ]
-# What is sent in the clear. Roots hide by salts, messages by masks, d and e by one-time triples; the rest is work.
+# What is sent in the clear. Roots hide by salts, messages by masks, d and e by one-time triples.
 CLEAR = {"grind", "pads/test", "pads/linear", "sacrifice", "root/witness", "root/pads"}
 
 
@@ -55,7 +60,9 @@ def _prover(tiny: Tiny, fixed: bool = True) -> SegmentProver:
         tiny.dataset.committed, None if tiny.w_in is None else tiny.w_in.committed, w_out.committed
     )
     both = (tiny.weights_in, weights)
-    prover = SegmentProver(tiny.backend, public, replace(witness, public=public), both, stored, Entropy(bytes(32)))
+    prover = SegmentProver(
+        tiny.backend, public, replace(witness, public=public), both, stored, Entropy(bytes(32))
+    )
     channel = Listening(FixedTranscript() if fixed else prover.ledger.channel.transcript)
     channel.sent = []
     prover.ledger.channel = channel
@@ -72,7 +79,7 @@ def _sent(tiny: Tiny) -> tuple[SegmentProver, list[tuple[str, bytes]]]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_pads_announced_are_pads_used_and_proofs_verify(shape: dict) -> None:
-    """`check_used_up` fails on both sides when the count is wrong; the rest of the widths must fit as well."""
+    """`check_used_up` fails on both sides when the count is wrong."""
     tiny = tiny_run(**shape)
     public, proof = tiny.prove(*tiny.witness())
     tiny.verify(public, proof)
@@ -82,7 +89,11 @@ def test_pads_announced_are_pads_used_and_proofs_verify(shape: dict) -> None:
 def test_everything_sent_is_masked_or_listed(shape: dict) -> None:
     prover, sent = _sent(tiny_run(**shape))
     names = prover.public.openings
-    clear = CLEAR | {f"root/mask/{name}" for name in names} | {f"{n}/{m}" for n in names for m in ("fold", "test")}
+    clear = (
+        CLEAR
+        | {f"root/mask/{name}" for name in names}
+        | {f"{n}/{m}" for n in names for m in ("fold", "test")}
+    )
     hidden = sum(len(data) // 16 for label, data in sent if label not in clear)
     count = prover.ledger.count
     assert hidden == count.singles + 2 * count.products
@@ -128,7 +139,12 @@ def test_each_pad_hides_exactly_one_scalar(shape: dict, monkeypatch: pytest.Monk
 
 def test_messages_of_openings_do_not_depend_on_pads_and_masks_do_not_repeat() -> None:
     prover = _prover(tiny_run(seeded=False))
-    rows = [row.tobytes() for masks in prover.masks.values() for pair in (masks.fold, masks.low_degree) for row in pair]
+    rows = [
+        row.tobytes()
+        for masks in prover.masks.values()
+        for pair in (masks.fold, masks.low_degree)
+        for row in pair
+    ]
     assert len(set(rows)) == len(rows)
     for one, two in pairwise(prover.masks.values()):
         assert not set(np.unique(one.tree.matrix)) & set(np.unique(two.tree.matrix))
@@ -141,7 +157,7 @@ def test_masks_cover_the_whole_dimension_over_the_extension() -> None:
         assert shape.random == shape.queries * shape.openings
         for values, random in (masks.fold, masks.low_degree):
             assert values.shape == (shape.row, 2) and random.shape == (shape.random, 2)
-            # Both coordinates are random: a mask in the base field would not hide multiples of an extension challenge.
+            # Both coordinates are random: a mask over F would not hide multiples of a challenge in K.
             assert values.all() and random.all()
 
 
@@ -156,7 +172,7 @@ def test_triples_are_products_of_uniform_factors() -> None:
 
 
 def test_a_pad_too_few_is_an_error_and_not_a_leak() -> None:
-    """The pads of a triple lie behind those of the singles: they must not be taken for one single too many."""
+    """The pads of a triple lie behind those of the singles: no single may take one of them."""
     channel = ProverChannel(FixedTranscript())
     ledger = ProverLedger(PadCount(1, 1), channel, np.ones((1 + TRIPLE, 2), dtype=np.uint64))
     (one,) = from_array(np.ones((1, 2), dtype=np.uint64))

@@ -1,7 +1,7 @@
-"""Zero knowledge: for fixed challenges, prover randomness -> revealed values is onto what the public equations allow.
+"""Zero knowledge: for fixed challenges, randomness -> revealed values is onto what the public equations allow.
 
-A deficit of the rank would be a linear relation between revealed values that the verifier's equations do not explain: a
-leak. The maps are those of the code itself; every unit vector of the randomness is pushed through it.
+A deficit of the rank would be a linear relation between revealed values that the verifier's equations do not
+explain: a leak. The maps are those of the code itself; every unit vector of the randomness is pushed through it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,11 @@ def test_one_opening_reveals_only_what_the_equations_force(log_row: int, queries
     rows = 3
     shape = CodeShape(rows, log_row, openings, queries, queries * openings, 5)
     matrix = np.arange(rows * shape.row, dtype=np.int64).reshape(rows, shape.row)
-    n_random, n_masks, n_pads = rows * shape.random, MASK_ROWS * shape.dimension, 2 * opening.pads(shape).singles
+    n_random, n_masks, n_pads = (
+        rows * shape.random,
+        MASK_ROWS * shape.dimension,
+        2 * opening.pads(shape).singles,
+    )
 
     def reveal(randomness: Array) -> list[int]:
         committed = commit(BACKEND, matrix, shape, GivenEntropy(randomness[:n_random]), "x")
@@ -80,14 +84,14 @@ def test_one_opening_reveals_only_what_the_equations_force(log_row: int, queries
         return _integers(channel.proof()) + opened
 
     found, revealed = _linear_rank(reveal, n_random + n_masks + n_pads)
-    # Two messages agree with the opened columns: 2 elements of K, so 4 of F, per position. Nothing else is forced.
+    # Two messages agree with the opened columns: 2 elements of K, so 4 of F, per position.
     assert revealed == n_pads + 4 * shape.dimension + queries * (rows + MASK_ROWS)
     assert found == revealed - 4 * queries
 
 
 @pytest.mark.parametrize(("taken", "hidden"), [(1, True), (2, True), (3, False)])
 def test_opened_columns_are_uniform_within_the_budget_and_not_beyond(taken: int, hidden: bool) -> None:
-    """k = ell + t * budget: the budget is exact, one opening more reveals a relation between the values of a row."""
+    """k = ell + t * budget is exact: one opening more reveals a relation between the values of a row."""
     budget, queries, rows = 2, 3, 2
     shape = CodeShape(rows, 2, budget, queries, queries * budget, 5)
     matrix = np.ones((rows, shape.row), dtype=np.int64)
@@ -102,7 +106,9 @@ def test_opened_columns_are_uniform_within_the_budget_and_not_beyond(taken: int,
     assert found == rows * min(len(positions), shape.random)
 
 
-@pytest.mark.parametrize(("log_row", "queries", "singles", "products"), [(1, 2, 3, 1), (2, 2, 5, 0), (2, 3, 0, 1)])
+@pytest.mark.parametrize(
+    ("log_row", "queries", "singles", "products"), [(1, 2, 3, 1), (2, 2, 5, 0), (2, 3, 0, 1)]
+)
 def test_pad_proof_reveals_only_the_sum(log_row: int, queries: int, singles: int, products: int) -> None:
     """Pads fixed: what the pad commitment's own randomness leaves free."""
     count = PadCount(singles, products)
@@ -131,6 +137,6 @@ def test_pad_proof_reveals_only_the_sum(log_row: int, queries: int, singles: int
 
 
 def test_mask_of_y_reaches_every_coefficient() -> None:
-    """The degree of A_r P_r is 2 ell' + t - 2: a shorter mask would leave the top coefficients of y in the clear."""
+    """The degree of A_r P_r is 2 ell' + t - 2; a shorter mask would leave coefficients of y in the clear."""
     shape = PadShape(CodeShape(6, 3, 1, 4, 4, 6), 1)
     assert shape.message == (shape.code.row - 1) + (shape.code.dimension - 1) + 1

@@ -26,7 +26,14 @@ def _prove(tiny: Tiny, secret: bytes, given: tuple[SegmentWitness, Weights] | No
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
     return prove_with_witness(
-        public, replace(witness, public=public), tiny.weights_in, weights, tiny.dataset, tiny.w_in, w_out, secret,
+        public,
+        replace(witness, public=public),
+        tiny.weights_in,
+        weights,
+        tiny.dataset,
+        tiny.w_in,
+        w_out,
+        secret,
         backend=tiny.backend,
     )
 
@@ -91,7 +98,11 @@ def test_another_witness_or_statement_under_one_secret_shares_nothing() -> None:
     tiny = tiny_run()
     other = tiny_run(steps=2)
     stored = [tiny.dataset.committed, other.dataset.committed]
-    runs = [(tiny, tiny.witness()), (tiny, tiny.witness(Cheat({"activation": _lie}))), (other, other.witness())]
+    runs = [
+        (tiny, tiny.witness()),
+        (tiny, tiny.witness(Cheat({"activation": _lie}))),
+        (other, other.witness()),
+    ]
     stored += [run.commit_out(given[1]).committed for run, given in runs]
     known = _stored_words(tiny, stored)
     found = [set(words(_prove(run, b"s" * 32, given))) for run, given in runs]
@@ -146,8 +157,11 @@ def test_stored_commitments_bind_their_randomness_to_content_and_budget() -> Non
 
 def test_entropy_separates_keys_contexts_labels_and_children() -> None:
     streams = [
-        Entropy(b"a" * 32).stream("x", 32), Entropy(b"b" * 32).stream("x", 32), Entropy(b"a" * 32).stream("y", 32),
-        Entropy(b"a" * 32, b"c").stream("x", 32), Entropy(b"a" * 32).child("x").stream("x", 32),
+        Entropy(b"a" * 32).stream("x", 32),
+        Entropy(b"b" * 32).stream("x", 32),
+        Entropy(b"a" * 32).stream("y", 32),
+        Entropy(b"a" * 32, b"c").stream("x", 32),
+        Entropy(b"a" * 32).child("x").stream("x", 32),
         Entropy(b"a" * 32).child("y").stream("x", 32),
     ]
     assert len(set(streams)) == len(streams)

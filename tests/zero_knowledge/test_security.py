@@ -77,7 +77,9 @@ def test_opening_terms_by_hand() -> None:
     assert terms["x: batching of claims"].bits == pytest.approx(128 - math.log2(7), abs=1e-6)
     assert terms["x: in-row sumcheck round"].bits == pytest.approx(127, abs=1e-6)
     assert terms["x: in-row sumcheck round"].times == 3
-    assert terms["x: low-degree test"].bits == pytest.approx(128 - math.log2((1 - 18 / 64) / 2 * 64 + 1), abs=1e-6)
+    assert terms["x: low-degree test"].bits == pytest.approx(
+        128 - math.log2((1 - 18 / 64) / 2 * 64 + 1), abs=1e-6
+    )
     assert terms["x: positions"].bits == pytest.approx(-5 * math.log2((1 + 18 / 64) / 2))
 
 
@@ -102,13 +104,17 @@ def test_untested_mask_needs_a_low_rate() -> None:
 
 
 def test_pad_rate_is_capped_whatever_the_parameters_say() -> None:
-    loose = ParameterSet("loose", soundness_bits=16, query_bits=20.0, pad_rate=0.5, log_pad_row=5, test_only=True)
+    loose = ParameterSet(
+        "loose", soundness_bits=16, query_bits=20.0, pad_rate=0.5, log_pad_row=5, test_only=True
+    )
     assert pad_shape(PadCount(100, 10), loose).code.rate <= 1 / 6
 
 
 def test_messages_of_one_group_are_added_and_runs_are_summed() -> None:
     terms = (
-        ErrorTerm("a", "", 103.0, "positions"), ErrorTerm("b", "", 103.0, "positions"), ErrorTerm("c", "", 102.5),
+        ErrorTerm("a", "", 103.0, "positions"),
+        ErrorTerm("b", "", 103.0, "positions"),
+        ErrorTerm("c", "", 102.5),
         ErrorTerm("d", "", 110.0, times=4),
     )
     report = SecurityReport("x", terms, 0)
@@ -122,21 +128,39 @@ def _public(widths: tuple[int, ...], batch: int, steps: int, loss: str = "ce") -
     tiny = tiny_run(loss=loss)
     layers = len(widths) - 1
     formats = replace(
-        tiny.run.format, activation_bits=8, gradient_bits=10, weight_frac=30, feature_bits=8, feature_frac=8,
-        logit_bits=10, logit_frac=5, exp_bits=10,
+        tiny.run.format,
+        activation_bits=8,
+        gradient_bits=10,
+        weight_frac=30,
+        feature_bits=8,
+        feature_frac=8,
+        logit_bits=10,
+        logit_frac=5,
+        exp_bits=10,
     )
     run = replace(
-        tiny.run, widths=widths, bias=(True,) * layers, batch=batch, steps=steps, examples=4096, format=formats,
-        parameter_set=STANDARD.name, weights_budget=4, data_budget=12,
+        tiny.run,
+        widths=widths,
+        bias=(True,) * layers,
+        batch=batch,
+        steps=steps,
+        examples=4096,
+        format=formats,
+        parameter_set=STANDARD.name,
+        weights_budget=4,
+        data_budget=12,
     )
     scales = Scales(fa=(8, *(5,) * (layers - 1), 5), fg=(*(9,) * (layers - 1), 9 if loss == "ce" else 5))
-    segment = replace(tiny.segment, steps=steps, scales=scales, limbs=requantise.choose_limbs(run, scales, steps))
+    segment = replace(
+        tiny.segment, steps=steps, scales=scales, limbs=requantise.choose_limbs(run, scales, steps)
+    )
     return segment_public(run, segment, STANDARD)
 
 
 @pytest.mark.parametrize("loss", ["ce", "mse"])
 @pytest.mark.parametrize(
-    ("widths", "batch", "steps"), [((64, 10), 32, 4), ((784, 128, 10), 64, 16), ((784, 1024, 1024, 10), 64, 64)]
+    ("widths", "batch", "steps"),
+    [((64, 10), 32, 4), ((784, 128, 10), 64, 16), ((784, 1024, 1024, 10), 64, 64)],
 )
 def test_realistic_segments_have_100_bits(widths: tuple[int, ...], batch: int, steps: int, loss: str) -> None:
     public = _public(widths, batch, steps, loss)
@@ -160,7 +184,9 @@ def test_certificates_have_100_bits() -> None:
 
 @pytest.mark.parametrize("loss", ["ce", "mse"])
 @pytest.mark.parametrize("layers", [1, 3])
-def test_claims_counted_are_at_least_those_made(loss: str, layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_claims_counted_are_at_least_those_made(
+    loss: str, layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error of batching is claims / |K|: the count in the report must not be too small."""
     from zkdl.proof.segment_prover import SegmentProver
 

@@ -1,4 +1,4 @@
-"""Zero knowledge: without a witness, a transcript that the verifier accepts when the challenges are known in advance."""
+"""Zero knowledge: a transcript without witness that the verifier accepts when challenges are known in advance."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ from zkdl.statement.weights import Weights
 from zkdl.transcript.channel import VerifierChannel
 
 SHAPES = [
-    dict(loss="ce"), dict(loss="mse"), dict(loss="ce", seeded=False), dict(loss="mse", seeded=False),
-    dict(widths=(5, 3), loss="mse"), dict(widths=(4, 2, 2), loss="ce", batch=1, steps=1),
+    dict(loss="ce"),
+    dict(loss="mse"),
+    dict(loss="ce", seeded=False),
+    dict(loss="mse", seeded=False),
+    dict(widths=(5, 3), loss="mse"),
+    dict(widths=(4, 2, 2), loss="ce", batch=1, steps=1),
 ]
 
 
@@ -62,7 +66,7 @@ def test_simulated_transcript_is_rejected_by_the_real_oracle() -> None:
 
 @pytest.mark.parametrize("place", [0, 32 * 5 + 40, -1])
 def test_the_programmed_verifier_still_checks(place: int) -> None:
-    """The simulator is accepted because it solves the equations, not because a programmed oracle switches them off."""
+    """The simulator is accepted because it solves the equations; the programmed oracle switches nothing off."""
     tiny = tiny_run()
     proof, roots, _ = simulate(tiny.backend, tiny.public, _initial(tiny), seed=8)
     changed = bytearray(proof)

@@ -1,0 +1,122 @@
+"""A chain of segments in one container: whole, cut short, cut at the front, spliced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny import SETS
+from zkdl.backend.select import get_backend
+from zkdl.configuration import Configuration
+from zkdl.datasets import Dataset, FeatureRule
+from zkdl.errors import MalformedProof, Rejected, VersionError
+from zkdl.proof.format import read_header, write_container
+from zkdl.proof.verify import verify
+from zkdl.rundir import RunDirectory
+from zkdl.session import Session
+
+CONFIGURATION = Configuration(
+    widths=(64, 12, 10), bias=(True, True), batch=8, steps=6, segment_steps=2, activation_bits=6, gradient_bits=6, lr=0.05
+)
+
+
+def _data() -> Dataset:
+    data = CONFIGURATION.load_train()
+    return Dataset(data.features[:60].copy(), data.labels[:60].copy(), FeatureRule(5, 4))
+
+
+def _train_and_prove(folder: Path, seed: str) -> RunDirectory:
+    data = _data()
+    session = Session(RunDirectory.create(folder), get_backend(), SETS)
+    draft = replace(replace(CONFIGURATION, seed=seed).draft(data), parameter_set="tiny-test")
+    session.begin(draft, data.features, data.labels, CONFIGURATION.segment_steps)
+    for _ in session.train():
+        pass
+    session.prove(folder / "run.zkproof")
+    return session.directory
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return _train_and_prove(tmp_path_factory.mktemp("first"), "first")
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return _train_and_prove(tmp_path_factory.mktemp("second"), "second")
+
+
+def _write(path: Path, directory: RunDirectory, chosen: list[int], sections: list[Path] | None = None) -> Path:
+    run, _ = directory.read_statement()
+    segments = [directory.segments()[i] for i in chosen]
+    files = sections or [directory.section(f"segment-{i}") for i in chosen]
+    names = [("data", directory.section("data")), *((f"segment-{k}", file) for k, file in enumerate(files))]
+    write_container(path, run, segments, list(names))
+    return path
+
+
+def test_whole_run(first: RunDirectory) -> None:
+    found = verify(first.path / "run.zkproof", parameter_sets=SETS)
+    assert found.whole_chain and found.complete and len(found.segments) == 3
+    text = found.describe()
+    assert "searched" in text and "assumption" not in text
+
+
+def test_run_cut_short_says_so(first: RunDirectory, tmp_path: Path) -> None:
+    found = verify(_write(tmp_path / "p", first, [0, 1]), parameter_sets=SETS)
+    assert found.whole_chain and not found.complete
+    assert "not all of them are in this proof" in found.describe()
+
+
+def test_lone_segment_assumes_the_bound(first: RunDirectory, tmp_path: Path) -> None:
+    found = verify(_write(tmp_path / "p", first, [1]), parameter_sets=SETS)
+    assert not found.whole_chain and "assumption" in found.describe()
+
+
+@pytest.mark.parametrize("chosen", [[0, 2], [1, 0], [0, 0, 1], [2, 1, 0]])
+def test_skipped_repeated_or_reordered_segments_are_rejected(
+    first: RunDirectory, tmp_path: Path, chosen: list[int]
+) -> None:
+    with pytest.raises(Rejected) as caught:
+        verify(_write(tmp_path / "p", first, chosen), parameter_sets=SETS)
+    assert caught.value.code in ("CHAIN", "STATEMENT")
+
+
+def test_segment_of_another_run_is_rejected(first: RunDirectory, second: RunDirectory, tmp_path: Path) -> None:
+    files = [first.section("segment-0"), second.section("segment-1"), first.section("segment-2")]
+    with pytest.raises((Rejected, MalformedProof)):
+        verify(_write(tmp_path / "p", first, [0, 1, 2], files), parameter_sets=SETS)
+
+
+def test_data_certificate_of_another_run_is_rejected(first: RunDirectory, second: RunDirectory, tmp_path: Path) -> None:
+    run, _ = first.read_statement()
+    sections = [("data", second.section("data")), *((f"segment-{i}", first.section(f"segment-{i}")) for i in range(3))]
+    write_container(tmp_path / "p", run, first.segments(), list(sections))
+    with pytest.raises((Rejected, MalformedProof)):
+        verify(tmp_path / "p", parameter_sets=SETS)
+
+
+def test_sections_end_where_the_header_says(first: RunDirectory, tmp_path: Path) -> None:
+    whole = (first.path / "run.zkproof").read_bytes()
+    for data in (whole + b"\0", whole[:-1], whole[:1000]):
+        (tmp_path / "p").write_bytes(data)
+        with pytest.raises(MalformedProof):
+            verify(tmp_path / "p", parameter_sets=SETS)
+
+
+def test_test_parameters_are_refused_by_default(first: RunDirectory) -> None:
+    with pytest.raises(VersionError):
+        verify(first.path / "run.zkproof")
+
+
+def test_expected_statement(first: RunDirectory) -> None:
+    path = first.path / "run.zkproof"
+    with path.open("rb") as stream:
+        run = read_header(stream).run
+    found = verify(path, parameter_sets=SETS, expect={"data_root": run.data_root, "batch": 8})
+    assert found.checked == ["expected"]
+    with pytest.raises(Rejected) as caught:
+        verify(path, parameter_sets=SETS, expect={"batch": 16})
+    assert caught.value.code == "EXPECTED_STATEMENT"
