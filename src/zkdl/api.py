@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,14 +87,11 @@ class Run:
             weight_frac=weight_frac, segment_steps=segment_steps, seed=seed, beacon=beacon,
         )  # fmt: skip
         self.backend = get_backend(backend, threads)
-        self._temporary = tempfile.TemporaryDirectory(prefix="zkdl-") if directory is None else None
-        self.directory = Path(directory if directory is not None else self._temporary_name())
+        if directory is None:
+            directory = tempfile.mkdtemp(prefix="zkdl-")
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        self.directory = Path(directory)
         self.session: Session | None = None
-
-    def _temporary_name(self) -> str:
-        if self._temporary is None:
-            raise UsageError("the run has no directory", code="RUN_MISSING")
-        return self._temporary.name
 
     def _draft(
         self, x: NDArray[Any], y: NDArray[Any], steps: int | None, epochs: int | None

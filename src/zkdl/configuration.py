@@ -245,6 +245,7 @@ def from_values(found: dict[str, Any], base: Path = Path()) -> Configuration:
     rule = FeatureRule(
         found.pop("feature_bits", 8), found.pop("feature_frac", 8), found.pop("signed", False)
     )
+    found.setdefault("directory", Configuration.directory)
     for name in PATHS:
         value = found.get(name)
         if value is not None and (name, value) != ("train", "digits"):

@@ -95,7 +95,8 @@ def load_npz(path: Path | str) -> tuple[NDArray[Any], NDArray[Any]]:
     if not path.exists():
         raise UsageError("the data file is not there", code="DATA_MISSING", file=str(path))
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: NumPy leaves the file open when it is no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             found = {name.lower(): archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         # A single .npy array opens too, but it is no archive: AttributeError or TypeError, by NumPy version.

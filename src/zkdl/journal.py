@@ -21,18 +21,17 @@ class Journal:
         self._proofs: dict[str, set[str]] = {}
         if not path.exists():
             return
-        text = path.read_text(encoding="ascii", errors="replace")
-        complete, _, cut = text.rpartition("\n")
-        if cut:
-            # The process died while the last line was being written, so nothing was opened after it.
-            write_atomic(path, (complete + "\n").encode() if complete else b"")
-        for number, line in enumerate(complete.splitlines(), start=1):
+        complete, end, cut = path.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(complete.split(b"\n") if end else [], start=1):
             try:
                 entry = json.loads(line)
                 root, proof = str(entry["root"]), str(entry["proof"])
             except (ValueError, KeyError, TypeError) as error:
                 raise UsageError("the opening journal is damaged", code="JOURNAL", file=str(path), line=number) from error
             self._proofs.setdefault(root, set()).add(proof)
+        if cut:
+            # The process died while the last line was being written, so nothing was opened after it.
+            write_atomic(path, complete + end)
 
     def used(self, root: str) -> int:
         """Openings of this commitment that are spent."""

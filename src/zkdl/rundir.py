@@ -101,7 +101,7 @@ class RunDirectory:
     def read_data(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         path = self.path / "data.npz"
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 return archive["features"], archive["labels"]
         except (OSError, ValueError, KeyError, EOFError, IndexError, AttributeError, TypeError, BadZipFile) as error:
             raise UsageError("the run's data cannot be read", code="RUN_DAMAGED", file=str(path)) from error

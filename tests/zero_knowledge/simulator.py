@@ -1,7 +1,7 @@
 """The simulator of a segment's proof: knows the statement and the challenges, no witness.
 
 Masked scalars, row messages and opened columns are uniform. y is uniform with the sum that the constraints
-require. The columns of the masks are what the verifier's equations make of the rest; unopened leaves are random digests.
+require. Columns of the masks are what the verifier's equations make of the rest, other leaves are random.
 """
 
 from __future__ import annotations

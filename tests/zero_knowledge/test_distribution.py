@@ -1,4 +1,4 @@
-"""Zero knowledge, exactly: all randomness over a tiny field is enumerated; views do not depend on the values."""
+"""Zero knowledge, exactly: over a tiny field all randomness is enumerated; views are distributed alike."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Zero knowledge: for fixed challenges, randomness -> revealed values is onto what the public equations allow.
+"""Zero knowledge: for fixed challenges, randomness -> revealed values is onto what the equations allow.
 
 A deficit of the rank would be a linear relation between revealed values that the verifier's equations do not
-explain: a leak. The maps are those of the code itself; every unit vector of the randomness is pushed through it.
+explain: a leak. The maps are those of the code itself; every unit vector of randomness is pushed through.
 """
 
 from __future__ import annotations

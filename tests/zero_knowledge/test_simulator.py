@@ -1,4 +1,4 @@
-"""Zero knowledge: a transcript without witness that the verifier accepts when challenges are known in advance."""
+"""Zero knowledge: a transcript without witness that the verifier accepts when it programs the oracle."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_simulated_transcript_is_rejected_by_the_real_oracle() -> None:
 
 @pytest.mark.parametrize("place", [0, 32 * 5 + 40, -1])
 def test_the_programmed_verifier_still_checks(place: int) -> None:
-    """The simulator is accepted because it solves the equations; the programmed oracle switches nothing off."""
+    """The simulator is accepted because it solves the equations; the oracle switches nothing off."""
     tiny = tiny_run()
     proof, roots, _ = simulate(tiny.backend, tiny.public, _initial(tiny), seed=8)
     changed = bytearray(proof)

@@ -84,8 +84,8 @@ def _opening_terms(name: str, code: CodeShape, claims: int) -> list[ErrorTerm]:
     return [
         ErrorTerm(f"{name}: batching of claims", f"{claims} / |K|", over_field(claims)),
         ErrorTerm(f"{name}: in-row sumcheck round", "2 / |K|", over_field(2), times=code.log_row),
-        ErrorTerm(f"{name}: fold", "((1-rho)/2 n + 1) / |K|", over_field(distance)),
-        ErrorTerm(f"{name}: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance)),
+        ErrorTerm(f"{name}: fold", "((1-rho)/2 n + 1) / |K|", over_field(distance), f"{name}: row messages"),
+        ErrorTerm(f"{name}: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance), f"{name}: row messages"),
         _positions(name, code),
     ]
 
@@ -107,8 +107,8 @@ def _pad_terms(shape: PadShape) -> list[ErrorTerm]:
     distance = (1 - code.rate) / 2 * code.domain + 1
     return [
         ErrorTerm("pads: sacrifice", "1 / |K|", over_field(1)),
-        ErrorTerm("pads: constraints", f"{candidates:.0f} / |K|", over_field(candidates)),
-        ErrorTerm("pads: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance)),
+        ErrorTerm("pads: constraints", f"{candidates:.0f} / |K|", over_field(candidates), "pads: row messages"),
+        ErrorTerm("pads: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance), "pads: row messages"),
         _positions("pads", code),
     ]
 
