@@ -52,7 +52,7 @@ def test_verify_json(finished: Finished) -> None:
     assert set(answer["timings_s"]) == {"data", "segment-0", "segment-1"}
 
 
-def test_train_json_and_again(finished: Finished, tmp_path: Path) -> None:
+def test_train_json_and_again(tmp_path: Path) -> None:
     configuration = configure(tmp_path, data='test = "digits.npz"')
     answers = [zkdl("train", configuration, "--json").answer for _ in range(2)]
     for answer in answers:
@@ -60,9 +60,6 @@ def test_train_json_and_again(finished: Finished, tmp_path: Path) -> None:
         assert (answer["schema"], answer["steps"], answer["segments"]) == ("zkdl/train/1", 6, 2)
         assert answer["directory"] == str(tmp_path / "run") and 0 <= answer["test_accuracy"] <= 1
     assert answers[0]["test_accuracy"] == answers[1]["test_accuracy"]
-    # The weights follow from the configuration and the data, not from the keys.
-    name = "weights/step-6.safetensors"
-    assert (tmp_path / "run" / name).read_bytes() == (finished.run / name).read_bytes()
 
 
 def test_prove_json_and_again(finished: Finished, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Round-by-round soundness: after Fiat-Shamir the error per random-oracle query is the largest error of one verifier
 message; positions of all commitments are drawn together, so their errors are added. Over a run, everything is added up,
-every message as often as it is sent. Collisions of the 256-bit hashes (4.5 Q^2 / 2^256 after Q queries) are not counted.
+every message as often as it is sent. Collisions of the 256-bit hashes (4.5 Q^2 / 2^256 after Q queries) are left out.
 Nothing rests on a conjecture; arguments that are ours alone are in docs/security/lemmas.md.
 """
 
