@@ -1,6 +1,6 @@
 """Integer training against float32 SGD: same architecture, initial weights and batches, mean over seeds.
 
-    python -m benchmarks.accuracy [--data mnist] [--json FILE]     (without --data: the digits only)
+python -m benchmarks.accuracy [--data mnist] [--json FILE]     (without --data: the digits only)
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def _compare(name: str, values: dict[str, Any], seeds: int) -> dict[str, Any]:
         "task": name, "seeds": seeds, "integer": pairs[:, 0].tolist(), "float32": pairs[:, 1].tolist(),
         "integer_mean": float(pairs[:, 0].mean()), "float32_mean": float(pairs[:, 1].mean()),
     }  # fmt: skip
-    print(f"{name}: {found['integer_mean']:.2f} % integer, {found['float32_mean']:.2f} % float32, mean of {seeds} seeds")
+    print(
+        f"{name}: {found['integer_mean']:.2f} % integer, {found['float32_mean']:.2f} % float32, mean of {seeds} seeds"
+    )
     return found
 
 

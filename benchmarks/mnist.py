@@ -35,7 +35,8 @@ FILES = {
 }  # fmt: skip
 VERIFY = "import sys, json, time; from zkdl.backend.select import get_backend; from zkdl.proof.verify import verify; \
 s = time.perf_counter(); v = verify(sys.argv[1], backend=get_backend(sys.argv[2], 2)); \
-print(json.dumps({'seconds': time.perf_counter() - s, 'sections': v.timings_s, 'bits': v.soundness_bits, 'run_bits': v.run_bits}))"
+print(json.dumps({'seconds': time.perf_counter() - s, 'sections': v.timings_s, 'bits': v.soundness_bits, \
+'run_bits': v.run_bits}))"
 
 
 class Phases:
@@ -55,7 +56,9 @@ class Phases:
 
 def _verify(proof: Path, backend: str) -> dict[str, Any]:
     """Verify in a fresh process."""
-    done = subprocess.run([sys.executable, "-c", VERIFY, str(proof), backend], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", VERIFY, str(proof), backend], capture_output=True, text=True, check=True
+    )
     return dict(json.loads(done.stdout))
 
 
@@ -63,7 +66,14 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     files: dict[str, Any] = {name: str(arguments.data / file) for name, file in FILES.items()}
     length = {"steps": arguments.steps} if arguments.steps else {"epochs": 1}
     configuration = from_values(
-        {"widths": [784, 256, 256, 10], "lr": 0.1, "batch": 64, "segment_steps": arguments.segment_steps, **files, **length}
+        {
+            "widths": [784, 256, 256, 10],
+            "lr": 0.1,
+            "batch": 64,
+            "segment_steps": arguments.segment_steps,
+            **files,
+            **length,
+        }
     )
     data, test = configuration.load_train(), configuration.load_test()
     if test is None:

@@ -1,8 +1,8 @@
 """The Python API: a model, a run, a proof.
 
-    run = zkdl.Run(zkdl.MLP([64, 128, 128, 10]), lr=0.1, batch=64, activation_bits=10, gradient_bits=10)
-    print(run.check(x, y)); print(run.estimate(x, y, epochs=2))
-    run.fit(x, y, epochs=2); run.prove("run.zkproof"); print(zkdl.verify("run.zkproof").describe())
+run = zkdl.Run(zkdl.MLP([64, 128, 128, 10]), lr=0.1, batch=64, activation_bits=10, gradient_bits=10)
+print(run.check(x, y)); print(run.estimate(x, y, epochs=2))
+run.fit(x, y, epochs=2); run.prove("run.zkproof"); print(zkdl.verify("run.zkproof").describe())
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ class Run:
     def _planned(self, steps: int | None, epochs: int | None) -> Configuration:
         return replace(self.configuration, steps=steps, epochs=epochs)
 
-    def check(self, x: NDArray[Any], y: NDArray[Any], *, steps: int | None = None, epochs: int | None = None) -> CheckReport:
+    def check(
+        self, x: NDArray[Any], y: NDArray[Any], *, steps: int | None = None, epochs: int | None = None
+    ) -> CheckReport:
         """Formats, scales and static bounds of this run on these data, before step 1. Raises NotProvable."""
         if steps is None and epochs is None:
             epochs = 1
@@ -155,4 +157,3 @@ class Run:
         """Write the exact final weights and the key that ties them to the proof."""
         self._ready().reveal_weights(Path(path))
         return Path(path)
-

@@ -1,10 +1,10 @@
 """A training configuration: read from TOML or built by the Python API, checked before anything runs.
 
-    [model]     widths = [64, 128, 128, 10]; bias = true; loss = "ce" or "mse"
-    [data]      train = "digits" | file; labels = file (IDX); label_column; test, test_labels; feature_bits, feature_frac, signed
-    [schedule]  lr = 0.1; steps or epochs; batch = 64; last_batch = "keep" or "drop"; changes = [[step, lr], ...] or decay = "cosine"
-    [formats]   activation_bits, gradient_bits, weight_frac (left out: chosen)
-    [run]       directory; segment_steps = 64; seed = any text; initial = weights file; beacon = hexadecimal
+[model]     widths = [64, 128, 128, 10]; bias = true; loss = "ce" or "mse"
+[data]      train = "digits" | file; labels = file (IDX); label_column; test, test_labels; feature_bits, feature_frac, signed
+[schedule]  lr = 0.1; steps or epochs; batch = 64; last_batch = "keep" or "drop"; changes = [[step, lr], ...] or decay = "cosine"
+[formats]   activation_bits, gradient_bits, weight_frac (left out: chosen)
+[run]       directory; segment_steps = 64; seed = any text; initial = weights file; beacon = hexadecimal
 """
 
 from __future__ import annotations
@@ -132,16 +132,29 @@ class Configuration:
         if initial is not None:
             fraction = initial[1]
         run = RunStatement(
-            run_id=PLACEHOLDER, widths=self.widths, bias=self.bias, loss=self.loss, batch=self.batch,
-            examples=len(data.labels), steps=steps, last_batch=self.last_batch, schedule=self.schedule(steps),
+            run_id=PLACEHOLDER,
+            widths=self.widths,
+            bias=self.bias,
+            loss=self.loss,
+            batch=self.batch,
+            examples=len(data.labels),
+            steps=steps,
+            last_batch=self.last_batch,
+            schedule=self.schedule(steps),
             format=formats.default_format(
                 self.activation_bits, self.gradient_bits, fraction, data.rule.bits, data.rule.minimum, data.rule.frac
             ),
             activation_frac_interval=formats.ACTIVATION_FRAC_INTERVAL,
             gradient_frac_interval=formats.GRADIENT_FRAC_INTERVAL,
-            init_seed=hashlib.sha256(b"zkdl/seed/" + self.seed.encode()).hexdigest(), init_root=None,
-            init_weight_bound=(0,) * layers, init_bias_bound=(0,) * layers, data_root=PLACEHOLDER, data_budget=1,
-            weights_budget=4, parameter_set=DEFAULT, beacon=self.beacon,
+            init_seed=hashlib.sha256(b"zkdl/seed/" + self.seed.encode()).hexdigest(),
+            init_root=None,
+            init_weight_bound=(0,) * layers,
+            init_bias_bound=(0,) * layers,
+            data_root=PLACEHOLDER,
+            data_budget=1,
+            weights_budget=4,
+            parameter_set=DEFAULT,
+            beacon=self.beacon,
         )
         run.format.validate()
         run = replace(run, init_weight_bound=bound(run))
@@ -199,7 +212,12 @@ def _bias(value: bool | list[Any], layers: int) -> tuple[bool, ...]:
 
 def _changes(value: list[Any]) -> tuple[tuple[int, float], ...]:
     for entry in value:
-        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], int) and isinstance(entry[1], (int, float))):
+        if not (
+            isinstance(entry, list)
+            and len(entry) == 2
+            and isinstance(entry[0], int)
+            and isinstance(entry[1], (int, float))
+        ):
             raise UsageError("changes is a list of [step, lr]", code="CONFIG_VALUE", field="schedule.changes")
     return tuple((int(step), _rate(rate)) for step, rate in value)
 
@@ -242,9 +260,7 @@ def from_values(found: dict[str, Any], base: Path = Path()) -> Configuration:
     found["bias"] = _bias(found.get("bias", True), len(found["widths"]) - 1)
     found["changes"] = _changes(found.get("changes", []))
     found["lr"] = _rate(found.get("lr", Configuration.lr))
-    rule = FeatureRule(
-        found.pop("feature_bits", 8), found.pop("feature_frac", 8), found.pop("signed", False)
-    )
+    rule = FeatureRule(found.pop("feature_bits", 8), found.pop("feature_frac", 8), found.pop("signed", False))
     found.setdefault("directory", Configuration.directory)
     for name in PATHS:
         value = found.get(name)

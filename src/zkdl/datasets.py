@@ -139,13 +139,17 @@ def load_csv(path: Path | str, label: str | None = None) -> tuple[NDArray[Any], 
     try:
         table = np.loadtxt(lines, delimiter=",", dtype=np.float64, ndmin=2)
     except ValueError as error:
-        raise UsageError(f"the data file is not a table of numbers: {error}", code="DATA_FORMAT", file=str(path)) from error
+        raise UsageError(
+            f"the data file is not a table of numbers: {error}", code="DATA_FORMAT", file=str(path)
+        ) from error
     if table.shape[1] != len(header):
         raise UsageError("rows and header differ in length", code="DATA_FORMAT", file=str(path))
     return np.delete(table, column, axis=1), table[:, column]
 
 
-def load(path: Path | str, labels: Path | str | None = None, label_column: str | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+def load(
+    path: Path | str, labels: Path | str | None = None, label_column: str | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Features and labels by file name; IDX needs a second file for the labels."""
     path = Path(path)
     suffixes = [s for s in path.suffixes if s != ".gz"]
@@ -171,7 +175,10 @@ def quantise(features: NDArray[Any], labels: NDArray[Any], classes: int, rule: F
         features = features.reshape(len(features), -1)
     if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels) or features.size == 0:
         raise NotProvable(
-            "features must be a table with one label per row", code="DATA_SHAPE", features=features.shape, labels=labels.shape
+            "features must be a table with one label per row",
+            code="DATA_SHAPE",
+            features=features.shape,
+            labels=labels.shape,
         )
     if features.dtype.kind not in "iufb" or labels.dtype.kind not in "iufb":
         raise NotProvable("features and labels must be numbers", code="DATA_SHAPE", dtype=str(features.dtype))
@@ -198,7 +205,5 @@ def quantise(features: NDArray[Any], labels: NDArray[Any], classes: int, rule: F
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
         row = int(np.argwhere(wrong)[0][0])
-        raise NotProvable(
-            f"label {labels[row]} is not a class 0..{classes - 1}", code="DATA_LABEL_RANGE", row=row
-        )
+        raise NotProvable(f"label {labels[row]} is not a class 0..{classes - 1}", code="DATA_LABEL_RANGE", row=row)
     return Dataset(np.ascontiguousarray(features, dtype=np.int32), np.ascontiguousarray(labels, dtype=np.int32), rule)

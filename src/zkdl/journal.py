@@ -27,7 +27,9 @@ class Journal:
                 entry = json.loads(line)
                 root, proof = str(entry["root"]), str(entry["proof"])
             except (ValueError, KeyError, TypeError) as error:
-                raise UsageError("the opening journal is damaged", code="JOURNAL", file=str(path), line=number) from error
+                raise UsageError(
+                    "the opening journal is damaged", code="JOURNAL", file=str(path), line=number
+                ) from error
             self._proofs.setdefault(root, set()).add(proof)
         if cut:
             # The process died while the last line was being written, so nothing was opened after it.

@@ -1,12 +1,12 @@
 """The run directory: everything a run needs to go on after an interruption. It holds secrets; only the proof is for publication.
 
-    run.json                    run statement (public)
-    data.npz                    quantised examples (secret)
-    secrets/                    data.key, weights-<step>.key, section-<name>.key (mode 0600, directory 0700)
-    weights/step-<n>.safetensors   exact integer weights after n steps (secret)
-    segments/<i>.json           finished segment, written last: its commit point
-    sections/<name>.bin         finished proof sections
-    journal.jsonl               openings spent
+run.json                    run statement (public)
+data.npz                    quantised examples (secret)
+secrets/                    data.key, weights-<step>.key, section-<name>.key (mode 0600, directory 0700)
+weights/step-<n>.safetensors   exact integer weights after n steps (secret)
+segments/<i>.json           finished segment, written last: its commit point
+sections/<name>.bin         finished proof sections
+journal.jsonl               openings spent
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class RunDirectory:
     def open(path: Path) -> RunDirectory:
         """Raises UsageError(RUN_MISSING) unless a run is there."""
         if not (path / "run.json").exists():
-            raise UsageError("there is no run in this directory", code="RUN_MISSING", hint="Run zkdl train first", file=str(path))
+            raise UsageError(
+                "there is no run in this directory", code="RUN_MISSING", hint="Run zkdl train first", file=str(path)
+            )
         return RunDirectory(path)
 
     @property

@@ -271,8 +271,17 @@ class Session:
 
         def prove(secret: bytes) -> bytes:
             return prove_segment(
-                run, segment, dataset, w_in, w_out, weights_in, *data, secret,
-                backend=self.backend, progress=report, parameter_sets=self.parameter_sets,
+                run,
+                segment,
+                dataset,
+                w_in,
+                w_out,
+                weights_in,
+                *data,
+                secret,
+                backend=self.backend,
+                progress=report,
+                parameter_sets=self.parameter_sets,
             )
 
         openings = [(run.data_root, run.data_budget), (segment.w_out.root, run.weights_budget)]

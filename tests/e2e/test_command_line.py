@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.e2e.running import Finished, configure, refusal, zkdl
 
+from tests.e2e.running import Finished, configure, refusal, zkdl
 from zkdl.cli import demo
 
 RUN_FIELDS = {

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
-from tests.e2e.running import EXAMPLES, Finished, refusal, write_examples, zkdl
 
+from tests.e2e.running import EXAMPLES, Finished, refusal, write_examples, zkdl
 from zkdl.proof.format import canonical_json
 
 HEADER = 16

@@ -30,7 +30,9 @@ def segment_proof(tiny: Tiny) -> tuple[SegmentPublic, bytes]:
     return tiny.prove(witness, out)
 
 
-def messages(tiny: Tiny, public: SegmentPublic, proof: bytes, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[int, int]]]:
+def messages(
+    tiny: Tiny, public: SegmentPublic, proof: bytes, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, list[tuple[int, int]]]:
     """label -> byte spans, as the verifier reads them."""
     found: dict[str, list[tuple[int, int]]] = {}
     position = [0]
@@ -130,7 +132,9 @@ def test_sampled_bytes_of_the_data_certificate() -> None:
     layout = data_certificate_layout(tiny.run, TINY)
 
     def check(data: bytes) -> None:
-        certificate.verify(tiny.backend, DATA_PROTOCOL, tiny.run.canonical(), layout, tiny.dataset.root, io.BytesIO(data))
+        certificate.verify(
+            tiny.backend, DATA_PROTOCOL, tiny.run.canonical(), layout, tiny.dataset.root, io.BytesIO(data)
+        )
 
     check(proof)
     _sample(check, proof, 300, 3)

@@ -99,15 +99,38 @@ def tiny_run(
     y = rng.integers(0, widths[-1], examples).astype(np.int32)
     dataset = commit_dataset(x, y, widths[-1], KEYS["dataset"], 2, TINY, backend)
     formats = RunFormat(
-        activation_bits=5, gradient_bits=6, weight_frac=weight_frac, feature_bits=4, feature_min=0, feature_frac=4,
-        logit_bits=6, logit_frac=3, exp_bits=4,
+        activation_bits=5,
+        gradient_bits=6,
+        weight_frac=weight_frac,
+        feature_bits=4,
+        feature_min=0,
+        feature_frac=4,
+        logit_bits=6,
+        logit_frac=3,
+        exp_bits=4,
     )
     run = RunStatement(
-        run_id="ab" * 32, widths=widths, bias=bias or (True,) * layers, loss=loss, batch=batch, examples=examples,
-        steps=steps, last_batch=last_batch, schedule=((0, 1 << 31),), format=formats, activation_frac_interval=(0, 8),
-        gradient_frac_interval=(0, 8), init_seed="cd" * 32, init_root=None, init_weight_bound=(0,) * layers,
-        init_bias_bound=(0,) * layers, data_root=dataset.root.hex(), data_budget=2, weights_budget=2,
-        parameter_set=TINY.name, beacon=None,
+        run_id="ab" * 32,
+        widths=widths,
+        bias=bias or (True,) * layers,
+        loss=loss,
+        batch=batch,
+        examples=examples,
+        steps=steps,
+        last_batch=last_batch,
+        schedule=((0, 1 << 31),),
+        format=formats,
+        activation_frac_interval=(0, 8),
+        gradient_frac_interval=(0, 8),
+        init_seed="cd" * 32,
+        init_root=None,
+        init_weight_bound=(0,) * layers,
+        init_bias_bound=(0,) * layers,
+        data_root=dataset.root.hex(),
+        data_budget=2,
+        weights_budget=2,
+        parameter_set=TINY.name,
+        beacon=None,
     )
     run = replace(run, init_weight_bound=initialisation.bound(run))
     weights = initial_weights(run)
@@ -116,7 +139,10 @@ def tiny_run(
         w_in = commit_weights(weights, KEYS["w_in"], run.weights_budget, TINY, backend)
         limit = tuple(1 << int(b).bit_length() for b in run.init_weight_bound)
         run = replace(
-            run, init_seed=None, init_root=w_in.root.hex(), init_weight_bound=limit,
+            run,
+            init_seed=None,
+            init_root=w_in.root.hex(),
+            init_weight_bound=limit,
             init_bias_bound=tuple(int(has) for has in run.bias),
         )
     hidden = max(0, layers - 1)
@@ -125,7 +151,12 @@ def tiny_run(
     start = initial_state(run)
     weight_bound, bias_bound = bounds.grow(run, scales, 0, steps, start)
     segment = SegmentStatement(
-        0, 0, steps, scales, limbs or requantise.choose_limbs(run, scales, steps), start,
+        0,
+        0,
+        steps,
+        scales,
+        limbs or requantise.choose_limbs(run, scales, steps),
+        start,
         ChainState("00" * 32, weight_bound, bias_bound, steps),
     )
     run.validate()

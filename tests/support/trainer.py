@@ -103,7 +103,12 @@ class SlowTrainer:
         q = self.cheat("quotient", ((e << (fg + 1)) + sums) // (2 * sums), t=t)
         gmax = run.format.gradient_max
         g = np.clip(q - (one_hot << fg), -gmax, gmax)
-        for name, values in (("E", e), ("I0", (d == 0).astype(np.int64)), ("q", q), ("R", (e << (fg + 1)) + sums - 2 * sums * q)):
+        for name, values in (
+            ("E", e),
+            ("I0", (d == 0).astype(np.int64)),
+            ("q", q),
+            ("R", (e << (fg + 1)) + sums - 2 * sums * q),
+        ):
             self.write(name, last, t, values)
         return g
 

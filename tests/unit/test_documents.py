@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.support.tiny import KEYS, SETS, TINY, Tiny, tiny_run
 
+from tests.support.tiny import KEYS, SETS, TINY, Tiny, tiny_run
 from zkdl import errors
 from zkdl.cli.main import VERBS, cli
 from zkdl.proof import certificate
@@ -296,10 +296,8 @@ class _Spy:
 
 def specified(name: str, openings: list[str]) -> list[tuple[str, str]]:
     """Messages of a specification page; runs of rows with <name> repeat for every opening."""
-    found: list[tuple[str, list[str]]] = []
-    for row in rows(section(read(f"docs/spec/{name}"), "Messages")):
-        if row[0] in ("P", "V"):
-            found.append((row[0], quoted(row[1])))
+    messages = rows(section(read(f"docs/spec/{name}"), "Messages"))
+    found = [(row[0], quoted(row[1])) for row in messages if row[0] in ("P", "V")]
     out: list[tuple[str, str]] = []
     i = 0
     while i < len(found):

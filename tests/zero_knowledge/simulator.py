@@ -50,9 +50,7 @@ class Simulator(SegmentVerifier):
         self.ledger.check_used_up()
         pending = self._pads()
         names = list(self.pending)
-        positions = {
-            name: opening.draw_positions(self.ledger, self.pending[name].shape, name) for name in names
-        }
+        positions = {name: opening.draw_positions(self.ledger, self.pending[name].shape, name) for name in names}
         pad_positions = opening.draw_positions(self.ledger, self.pad_shape.code, "pads")
         for name in names:
             self._open_columns(name, positions[name])
@@ -90,9 +88,7 @@ class Simulator(SegmentVerifier):
             (0, pending.fold, pending.fold_rows, pending.gamma),
             (2, pending.test, pending.test_rows, ONE),
         ):
-            combined = backend.k_mul(
-                backend.matvec(columns, weights.reshape(1, shape.rows, 2)), scale.array()
-            )
+            combined = backend.k_mul(backend.matvec(columns, weights.reshape(1, shape.rows, 2)), scale.array())
             masks[:, first : first + 2] = backend.k_sub(
                 encode_message(backend, *message, shape.domain, indices), combined
             )
@@ -107,12 +103,8 @@ class Simulator(SegmentVerifier):
         shape, backend = self.pad_shape, self.backend
         code, pad_rows = shape.code, shape.pad_rows
         columns = self.channel.elements((len(indices), code.rows))
-        rows = np.ascontiguousarray(
-            columns[:, : 2 * pad_rows].reshape(len(indices), pad_rows, 2).transpose(1, 0, 2)
-        )
-        test = encode_message(
-            backend, pending.test[: code.row], pending.test[code.row :], code.domain, indices
-        )
+        rows = np.ascontiguousarray(columns[:, : 2 * pad_rows].reshape(len(indices), pad_rows, 2).transpose(1, 0, 2))
+        test = encode_message(backend, pending.test[: code.row], pending.test[code.row :], code.domain, indices)
         everywhere = backend.evaluate_coset(np.ascontiguousarray(pending.y.T), code.domain)
         linear = np.ascontiguousarray(everywhere[:, indices].T)
         for r, row in enumerate(rows):

@@ -34,9 +34,7 @@ def _occupied(layout: SegmentLayout) -> list[tuple[str, int, int]]:
     """Every lookup and table with the half-open interval of unit positions that its rows fill."""
     spans = [(x.name, x.first_leaf_row, x.rows) for x in layout.leaves.lookups]
     spans += [(x.table.name, x.first_leaf_row, x.rows) for x in layout.leaves.tables]
-    return [
-        (name, first << layout.log_units, (first + rows) << layout.log_units) for name, first, rows in spans
-    ]
+    return [(name, first << layout.log_units, (first + rows) << layout.log_units) for name, first, rows in spans]
 
 
 def _check(public: SegmentPublic, layout: SegmentLayout) -> None:
@@ -64,9 +62,7 @@ def test_rows_of_weights_meet_no_other_lookup(widths: tuple[int, ...], loss: str
     if loss == "ce" and widths[-1] < 2:
         pytest.skip("cross-entropy needs two classes")
     for batch, steps in ((3, 3), (1, 1), (4, 2), (2, 8)):
-        public = tiny_run(
-            widths=widths, loss=loss, batch=batch, steps=steps, seeded=False, weight_frac=16
-        ).public
+        public = tiny_run(widths=widths, loss=loss, batch=batch, steps=steps, seeded=False, weight_frac=16).public
         _check(public, public.layout)
 
 
@@ -86,9 +82,7 @@ def test_units_of_a_lookup_have_distinct_weights() -> None:
     """Every zeta_l[j] belongs to its own corner of the leaf cube: no error hides behind another unit's."""
     public = tiny_run(widths=(6, 9, 7, 5), loss="mse").public
     layout = public.layout
-    corners = [
-        (x.first_leaf_row << layout.log_units) + j for x in layout.leaves.lookups for j in range(x.units)
-    ]
+    corners = [(x.first_leaf_row << layout.log_units) + j for x in layout.leaves.lookups for j in range(x.units)]
     assert len(set(corners)) == len(corners)
     assert np.max(corners) < layout.leaves.leaf_rows << layout.log_units
 

@@ -24,9 +24,7 @@ def _array(values: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
     return np.array(values, dtype=np.uint64).reshape(shape)
 
 
-def _opening_views(
-    value: int, weight: Ext, gamma: Ext, position: int, mask_coordinates: int
-) -> Counter[View]:
+def _opening_views(value: int, weight: Ext, gamma: Ext, position: int, mask_coordinates: int) -> Counter[View]:
     """All views (message, opened column, opened mask) of one opening of one row: ell = 1, t = 1, k = n = 2.
 
     mask_coordinates: 2 for a mask over K as it should be, 1 for one over F only.
@@ -37,9 +35,7 @@ def _opening_views(
         coefficient, mask = _array(randomness[:1], (1, 1)), np.zeros((2, 2), dtype=np.uint64)
         mask[:, :mask_coordinates] = _array(randomness[1:], (2, mask_coordinates))
         column = SMALL.encode(row, coefficient, 2)[:, position]
-        mask_code = SMALL.encode(np.ascontiguousarray(mask[:1].T), np.ascontiguousarray(mask[1:].T), 2)[
-            :, position
-        ]
+        mask_code = SMALL.encode(np.ascontiguousarray(mask[:1].T), np.ascontiguousarray(mask[1:].T), 2)[:, position]
         vector = weight.array().reshape(1, 2)
         folded = (SMALL.vecmat(vector, row), SMALL.vecmat(vector, coefficient))
         message = _masked(SMALL, (mask[:1].copy(), mask[1:].copy()), folded, gamma)

@@ -60,9 +60,7 @@ def _prover(tiny: Tiny, fixed: bool = True) -> SegmentProver:
         tiny.dataset.committed, None if tiny.w_in is None else tiny.w_in.committed, w_out.committed
     )
     both = (tiny.weights_in, weights)
-    prover = SegmentProver(
-        tiny.backend, public, replace(witness, public=public), both, stored, Entropy(bytes(32))
-    )
+    prover = SegmentProver(tiny.backend, public, replace(witness, public=public), both, stored, Entropy(bytes(32)))
     channel = Listening(FixedTranscript() if fixed else prover.ledger.channel.transcript)
     channel.sent = []
     prover.ledger.channel = channel
@@ -89,11 +87,7 @@ def test_pads_announced_are_pads_used_and_proofs_verify(shape: dict) -> None:
 def test_everything_sent_is_masked_or_listed(shape: dict) -> None:
     prover, sent = _sent(tiny_run(**shape))
     names = prover.public.openings
-    clear = (
-        CLEAR
-        | {f"root/mask/{name}" for name in names}
-        | {f"{n}/{m}" for n in names for m in ("fold", "test")}
-    )
+    clear = CLEAR | {f"root/mask/{name}" for name in names} | {f"{n}/{m}" for n in names for m in ("fold", "test")}
     hidden = sum(len(data) // 16 for label, data in sent if label not in clear)
     count = prover.ledger.count
     assert hidden == count.singles + 2 * count.products
@@ -139,12 +133,7 @@ def test_each_pad_hides_exactly_one_scalar(shape: dict, monkeypatch: pytest.Monk
 
 def test_messages_of_openings_do_not_depend_on_pads_and_masks_do_not_repeat() -> None:
     prover = _prover(tiny_run(seeded=False))
-    rows = [
-        row.tobytes()
-        for masks in prover.masks.values()
-        for pair in (masks.fold, masks.low_degree)
-        for row in pair
-    ]
+    rows = [row.tobytes() for masks in prover.masks.values() for pair in (masks.fold, masks.low_degree) for row in pair]
     assert len(set(rows)) == len(rows)
     for one, two in pairwise(prover.masks.values()):
         assert not set(np.unique(one.tree.matrix)) & set(np.unique(two.tree.matrix))

@@ -106,9 +106,7 @@ def test_opened_columns_are_uniform_within_the_budget_and_not_beyond(taken: int,
     assert found == rows * min(len(positions), shape.random)
 
 
-@pytest.mark.parametrize(
-    ("log_row", "queries", "singles", "products"), [(1, 2, 3, 1), (2, 2, 5, 0), (2, 3, 0, 1)]
-)
+@pytest.mark.parametrize(("log_row", "queries", "singles", "products"), [(1, 2, 3, 1), (2, 2, 5, 0), (2, 3, 0, 1)])
 def test_pad_proof_reveals_only_the_sum(log_row: int, queries: int, singles: int, products: int) -> None:
     """Pads fixed: what the pad commitment's own randomness leaves free."""
     count = PadCount(singles, products)

@@ -149,9 +149,7 @@ def test_stored_commitments_bind_their_randomness_to_content_and_budget() -> Non
         assert not set(words(first.salts.tobytes())) & set(words(other.salts.tobytes()))
     changed = tiny.weights_in.copy()
     changed.W[1][0, 0] += 1
-    one, two = (
-        commit_weights(w, KEYS["w_out"], 2, TINY, tiny.backend).committed for w in (tiny.weights_in, changed)
-    )
+    one, two = (commit_weights(w, KEYS["w_out"], 2, TINY, tiny.backend).committed for w in (tiny.weights_in, changed))
     assert not set(one.random.reshape(-1).tolist()) & set(two.random.reshape(-1).tolist())
 
 

@@ -77,9 +77,7 @@ def test_opening_terms_by_hand() -> None:
     assert terms["x: batching of claims"].bits == pytest.approx(128 - math.log2(7), abs=1e-6)
     assert terms["x: in-row sumcheck round"].bits == pytest.approx(127, abs=1e-6)
     assert terms["x: in-row sumcheck round"].times == 3
-    assert terms["x: low-degree test"].bits == pytest.approx(
-        128 - math.log2((1 - 18 / 64) / 2 * 64 + 1), abs=1e-6
-    )
+    assert terms["x: low-degree test"].bits == pytest.approx(128 - math.log2((1 - 18 / 64) / 2 * 64 + 1), abs=1e-6)
     assert terms["x: positions"].bits == pytest.approx(-5 * math.log2((1 + 18 / 64) / 2))
 
 
@@ -104,9 +102,7 @@ def test_untested_mask_needs_a_low_rate() -> None:
 
 
 def test_pad_rate_is_capped_whatever_the_parameters_say() -> None:
-    loose = ParameterSet(
-        "loose", soundness_bits=16, query_bits=20.0, pad_rate=0.5, log_pad_row=5, test_only=True
-    )
+    loose = ParameterSet("loose", soundness_bits=16, query_bits=20.0, pad_rate=0.5, log_pad_row=5, test_only=True)
     assert pad_shape(PadCount(100, 10), loose).code.rate <= 1 / 6
 
 
@@ -151,9 +147,7 @@ def _public(widths: tuple[int, ...], batch: int, steps: int, loss: str = "ce") -
         data_budget=12,
     )
     scales = Scales(fa=(8, *(5,) * (layers - 1), 5), fg=(*(9,) * (layers - 1), 9 if loss == "ce" else 5))
-    segment = replace(
-        tiny.segment, steps=steps, scales=scales, limbs=requantise.choose_limbs(run, scales, steps)
-    )
+    segment = replace(tiny.segment, steps=steps, scales=scales, limbs=requantise.choose_limbs(run, scales, steps))
     return segment_public(run, segment, STANDARD)
 
 
@@ -184,9 +178,7 @@ def test_certificates_have_100_bits() -> None:
 
 @pytest.mark.parametrize("loss", ["ce", "mse"])
 @pytest.mark.parametrize("layers", [1, 3])
-def test_claims_counted_are_at_least_those_made(
-    loss: str, layers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_claims_counted_are_at_least_those_made(loss: str, layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error of batching is claims / |K|: the count in the report must not be too small."""
     from zkdl.proof.segment_prover import SegmentProver
 

@@ -36,9 +36,7 @@ def _with_junk(layout: stored.WeightsLayout, weights: Weights) -> np.ndarray:
     """Every committed position that is no weight holds a large number of its own."""
     present = honest_matrix(
         layout,
-        Weights(
-            [np.ones_like(w) for w in weights.W], [None if b is None else np.ones_like(b) for b in weights.b]
-        ),
+        Weights([np.ones_like(w) for w in weights.W], [None if b is None else np.ones_like(b) for b in weights.b]),
     )
     junk = JUNK * np.arange(1, present.size + 1).reshape(present.shape)
     return honest_matrix(layout, weights) + np.where(present == 0, junk, 0)
@@ -60,9 +58,7 @@ class JunkProver(SegmentProver):
         found = next(x for x in layout.leaves.lookups if x.name == f"p_low{l}")
         point = [*leaf.row_point, *leaf.point[: layout.log_units]]
         first = found.first_leaf_row << layout.log_units
-        return self.backend.eq_table(to_array(point).reshape(-1, 2))[
-            first : first + self.reach_size(l)
-        ].copy()
+        return self.backend.eq_table(to_array(point).reshape(-1, 2))[first : first + self.reach_size(l)].copy()
 
     def fractions(self, alpha: Ext, betas: list[Ext]) -> LeafClaim:
         public, layout, backend = self.public, self.public.layout, self.backend

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zkdl import _native
+import zkdl._native as _native
 from zkdl.backend import checks
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Integers, SignedIntegers
 

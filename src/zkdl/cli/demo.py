@@ -109,7 +109,10 @@ def _story(output: Output, folder: Path) -> tuple[list[str], dict[str, object]]:
     if code != 0:
         raise InternalError("the demo's proof was rejected", answer=answer)
     attempts = []
-    for name, tamper in (("one bit of the proof", _tamper_byte), ("the learning rate in the statement", _tamper_statement)):
+    for name, tamper in (
+        ("one bit of the proof", _tamper_byte),
+        ("the learning rate in the statement", _tamper_statement),
+    ):
         target = folder / "tampered.zkproof"
         tamper(proof, target)
         code_of, refusal = _verify_elsewhere(target)
@@ -122,7 +125,8 @@ def _story(output: Output, folder: Path) -> tuple[list[str], dict[str, object]]:
     lines = [
         f"trained             {run.steps} steps in {segments} segments, {trained:.1f} s; {clamped} values clamped",
         f"test accuracy       {100 * integer:.2f} % integer (proven),  {100 * floats:.2f} % float32 (same weights, same batches)",
-        f"proven              every step, {proven:.1f} s ({1000 * proven / run.steps:.0f} ms per step), {proof.stat().st_size / 2**20:.1f} MiB",
+        f"proven              every step, {proven:.1f} s ({1000 * proven / run.steps:.0f} ms per step),"
+        f" {proof.stat().st_size / 2**20:.1f} MiB",
         f"verified            in another process, {verified:.1f} s: valid",
     ]
     lines += [f"tampered            {name}: exit {c}, {kind}: {message}" for name, c, kind, message in attempts]

@@ -28,8 +28,8 @@ def _security_text(reports: list[SecurityReport]) -> str:
     lines = []
     for report in reports:
         lines.append(f"{report.name}: 2^-{report.bits:.1f} per query, weakest: {report.binding}")
-        for term in sorted(report.terms, key=lambda term: term.bits):
-            lines.append(f"  2^-{term.bits:<7.1f} {term.name:<42} {term.formula}")
+        terms = sorted(report.terms, key=lambda term: term.bits)
+        lines += [f"  2^-{term.bits:<7.1f} {term.name:<42} {term.formula}" for term in terms]
     return "\n".join(lines)
 
 
@@ -65,7 +65,8 @@ def command(output: Output, proof: Path, security: bool) -> None:
         "segments": [segment.to_json() for segment in header.segments],
         "sections": [list(entry) for entry in header.sections],
         "security": [
-            {"name": r.name, "bits": round(r.bits, 2), "binding": r.binding, "terms": [vars(t) for t in r.terms]} for r in reports
+            {"name": r.name, "bits": round(r.bits, 2), "binding": r.binding, "terms": [vars(t) for t in r.terms]}
+            for r in reports
         ],
     }
     output.result("\n".join(lines), body)

@@ -17,7 +17,7 @@ UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def parse_bytes(text: str) -> int:
-    """"8G", "512MiB", "1000000" as bytes. Raises UsageError."""
+    """ "8G", "512MiB", "1000000" as bytes. Raises UsageError."""
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
     if match is None:
         raise UsageError(

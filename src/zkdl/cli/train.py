@@ -56,5 +56,12 @@ def command(output: Output, config: Path, directory: Path | None, threads: int |
         text += f"; test accuracy {100 * accuracy:.2f} %"
     text += f"\nnext: zkdl prove {folder}\nThe directory holds secrets; only the proof is for publication."
     output.result(
-        text, {"steps": run.steps, "segments": len(segments), "clamped": clamped, "test_accuracy": accuracy, "directory": str(folder)}
+        text,
+        {
+            "steps": run.steps,
+            "segments": len(segments),
+            "clamped": clamped,
+            "test_accuracy": accuracy,
+            "directory": str(folder),
+        },
     )

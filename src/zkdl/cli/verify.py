@@ -58,7 +58,9 @@ def _data(proof: Path, source: str, labels: Path | None, column: str | None) -> 
     try:
         data = quantise(x, y, run.classes, rule)
     except NotProvable as error:
-        raise Rejected(f"these cannot be the committed data: {error.message}", code="DATA_ROOT").at(error.where) from error
+        raise Rejected(f"these cannot be the committed data: {error.message}", code="DATA_ROOT").at(
+            error.where
+        ) from error
     return data.features, data.labels
 
 

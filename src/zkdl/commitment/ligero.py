@@ -52,8 +52,10 @@ class Committed:
     def columns(self, indices: NDArray[np.int64]) -> bytes:
         """Salts, columns and tree nodes that open these positions."""
         columns = np.ascontiguousarray(self.code[:, indices].T)
-        return self.salts[indices].tobytes() + columns.astype("<u8", copy=False).tobytes() + merkle.multiproof(
-            self.levels, indices
+        return (
+            self.salts[indices].tobytes()
+            + columns.astype("<u8", copy=False).tobytes()
+            + merkle.multiproof(self.levels, indices)
         )
 
 

@@ -109,9 +109,7 @@ def commit(backend: Backend, pads: Array, shape: PadShape, entropy: Entropy) -> 
     return CommittedPads(shape, tree, values, random, test_mask)
 
 
-def _linear_form(
-    backend: Backend, shape: PadShape, constraints: Sequence[Affine], weights: Array
-) -> tuple[Array, Ext]:
+def _linear_form(backend: Backend, shape: PadShape, constraints: Sequence[Affine], weights: Array) -> tuple[Array, Ext]:
     """Codewords (pad_rows, n', 2) of the row interpolants, and the required sum."""
     row = shape.code.row
     form: dict[int, Ext] = {}
@@ -134,9 +132,7 @@ def _pairs(rows: Array) -> Array:
     return np.ascontiguousarray(rows.reshape(-1, 2, rows.shape[1]).transpose(0, 2, 1))
 
 
-def prove(
-    backend: Backend, channel: ProverChannel, committed: CommittedPads, constraints: Sequence[Affine]
-) -> None:
+def prove(backend: Backend, channel: ProverChannel, committed: CommittedPads, constraints: Sequence[Affine]) -> None:
     """Send the low-degree message and y."""
     shape, row = committed.shape, committed.shape.code.row
     transcript = channel.transcript

@@ -63,7 +63,9 @@ def dataset_layout(
 ) -> DatasetLayout:
     top = max(1, log2_ceil(examples))
     shapes = [
-        code_shape((features + classes) * -(-examples >> log_row), log_row, openings, parameters.rate, parameters.query_bits)
+        code_shape(
+            (features + classes) * -(-examples >> log_row), log_row, openings, parameters.rate, parameters.query_bits
+        )
         for log_row in range(min(top, 6), top + 1)
     ]
     return DatasetLayout(examples, features, classes, _best(shapes))

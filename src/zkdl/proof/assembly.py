@@ -83,7 +83,9 @@ class Assembly:
         self._zero_claims(claims, zero_challenge, n_units)
         return claims
 
-    def _output_gradient(self, value: Affine, in_row: str, weights: Array, label: Affine | None) -> tuple[Affine, list[Part]]:
+    def _output_gradient(
+        self, value: Affine, in_row: str, weights: Array, label: Affine | None
+    ) -> tuple[Affine, list[Part]]:
         """G_L is a column for cross-entropy and Y - 2^fa label for the squared error."""
         last = self.public.run.L
         if label is None:

@@ -143,8 +143,14 @@ def _fact_claims(backend: Backend, layout: CertificateLayout, claims: Claims, z:
 
 
 def _all_claims(
-    backend: Backend, layout: CertificateLayout, leaf: LeafEquation, numerator: Affine, denominator: Affine, own: Affine,
-    z: list[Ext], eta: Ext,
+    backend: Backend,
+    layout: CertificateLayout,
+    leaf: LeafEquation,
+    numerator: Affine,
+    denominator: Affine,
+    own: Affine,
+    z: list[Ext],
+    eta: Ext,
 ) -> tuple[Claims, Claims]:
     """Claims on the target and on the certificate's commitment."""
     on_target, on_own = _split(leaf.parts)
@@ -185,7 +191,9 @@ def _count(layout: CertificateLayout, values: dict[str, NDArray[np.int32]], coun
         for i, width in enumerate(r.limbs):
             found = values[f"{k}/{i}"]
             inside = found[(found >= 0) & (found < (1 << width))]
-            counts[start[width] : start[width] + (1 << width)] += np.bincount(inside, minlength=1 << width).astype(np.int32)
+            counts[start[width] : start[width] + (1 << width)] += np.bincount(inside, minlength=1 << width).astype(
+                np.int32
+            )
 
 
 def prove(
@@ -208,7 +216,9 @@ def prove(
     channel = ProverChannel(Transcript(protocol, statement))
     ledger = ProverLedger(count, channel, pads)
     for label, root in (
-        ("root/own", own.root), ("root/mask/target", masks[0].tree.root), ("root/mask/own", masks[1].tree.root),
+        ("root/own", own.root),
+        ("root/mask/target", masks[0].tree.root),
+        ("root/mask/own", masks[1].tree.root),
         ("root/pads", committed.tree.root),
     ):
         channel.send_bytes(label, root)
@@ -244,7 +254,10 @@ def prove(
     ledger.sacrifice()
     ledger.check_used_up()
     pad_commitment.prove(backend, channel, committed, ledger.constraints)
-    opened = [opening.prove_columns(ledger, target, masks[0], "target"), opening.prove_columns(ledger, own, masks[1], "own")]
+    opened = [
+        opening.prove_columns(ledger, target, masks[0], "target"),
+        opening.prove_columns(ledger, own, masks[1], "own"),
+    ]
     code = committed.tree.shape
     indices = channel.transcript.indices("pads/positions", code.domain, code.queries)
     for data in [*opened, committed.tree.columns(indices)]:

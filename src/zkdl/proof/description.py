@@ -17,10 +17,10 @@ def describe(verified: Verified) -> str:
     steps = last.first_step + last.steps - first.first_step
     network = "-".join(str(width) for width in run.widths)
     lines = [
-        f"Proven: {steps} steps of mini-batch SGD (steps {first.first_step} to {last.first_step + last.steps - 1} of {run.steps},"
-        f" batch {run.batch}, {LOSSES[run.loss]}) of the network {network},",
-        f"  in exact integer arithmetic with {run.format.activation_bits}-bit activations, {run.format.gradient_bits}-bit gradients"
-        f" and {run.format.weight_frac} fraction bits of the weights,",
+        f"Proven: {steps} steps of mini-batch SGD (steps {first.first_step} to {last.first_step + last.steps - 1}"
+        f" of {run.steps}, batch {run.batch}, {LOSSES[run.loss]}) of the network {network},",
+        f"  in exact integer arithmetic with {run.format.activation_bits}-bit activations,"
+        f" {run.format.gradient_bits}-bit gradients and {run.format.weight_frac} fraction bits of the weights,",
         f"  on batches that the public sampler drew from the {run.examples} examples committed as {run.data_root},",
         f"  starting from {_start(verified)},",
         f"  gave the weights committed as {last.w_out.root}.",
@@ -33,8 +33,13 @@ def describe(verified: Verified) -> str:
         lines.append("The given data are exactly the committed examples, in this order.")
     lines += ["", "Not proven or only assumed:"]
     lines += [f"  - {line}" for line in _caveats(verified)]
-    lines += ["", "Public besides the proof: network, schedule, number formats and scales of every segment (they tell the largest"]
-    lines += ["  activation and gradient of each layer up to a factor of two), the number of steps per segment, all commitments."]
+    lines += [
+        "",
+        "Public besides the proof: network, schedule, number formats and scales of every segment (they tell the largest",
+    ]
+    lines += [
+        "  activation and gradient of each layer up to a factor of two), the number of steps per segment, all commitments."
+    ]
     lines += ["Hidden: data, labels, weights, activations, gradients, loss and accuracy."]
     lines += [
         "",
@@ -57,11 +62,15 @@ def _caveats(verified: Verified) -> list[str]:
     run = verified.run
     lines = []
     if not verified.whole_chain:
-        lines.append("the bound on the weights at the first step shown is an assumption: the chain does not start at step 0")
+        lines.append(
+            "the bound on the weights at the first step shown is an assumption: the chain does not start at step 0"
+        )
     if not verified.complete:
         lines.append(f"the run was planned for {run.steps} steps; not all of them are in this proof")
     if run.beacon is None:
-        lines.append("the sampler's seed had no beacon: the prover could have searched for a favourable order of the examples")
+        lines.append(
+            "the sampler's seed had no beacon: the prover could have searched for a favourable order of the examples"
+        )
     lines += [
         "nothing is said about the quality, origin or licence of the data",
         "the computation is the integer training that ran; no floating-point training is claimed",

@@ -64,9 +64,7 @@ def nominal_scales(run: RunStatement) -> Scales:
     a, g = (sum(interval) // 2 for interval in (run.activation_frac_interval, run.gradient_frac_interval))
     hidden = run.L - 1
     last = run.format.gradient_bits - 1 if run.loss == "ce" else run.format.logit_frac
-    return Scales(
-        fa=(run.format.feature_frac, *(a,) * hidden, run.format.logit_frac), fg=(*(g,) * hidden, last)
-    )
+    return Scales(fa=(run.format.feature_frac, *(a,) * hidden, run.format.logit_frac), fg=(*(g,) * hidden, last))
 
 
 def planned_segment(run: RunStatement, steps: int, scales: Scales | None = None) -> SegmentStatement:

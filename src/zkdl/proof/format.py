@@ -163,4 +163,3 @@ def _typed_header(fields: dict[str, Any]) -> Header:
     if [name for name, _ in sections] != section_names(run, len(segments)):
         raise MalformedProof("the sections are not those of this run", code="HEADER")
     return Header(run, segments, sections)
-

@@ -211,10 +211,7 @@ def segment_layout(run: RunStatement, segment: SegmentStatement, parameters: Par
     tables = build_tables(run, segment)
     weights = weights_layout(run.widths, run.bias, run.weights_budget, parameters)
     limit = min(MAX_LOG_UNITS, *(log2_ceil(d) for d in run.widths[1:]))
-    choices = [
-        _with_units(run, segment, tables, weights, parameters, log_units)
-        for log_units in range(limit + 1)
-    ]
+    choices = [_with_units(run, segment, tables, weights, parameters, log_units) for log_units in range(limit + 1)]
     return min(choices, key=lambda layout: opening_bytes(layout.code))
 
 

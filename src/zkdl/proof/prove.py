@@ -161,7 +161,7 @@ def prove_with_witness(
 ) -> bytes:
     """The proof of a given witness; it is accepted only if the witness is right."""
     # Weights, features and labels are in the roots already, unless a caller passes others than were committed.
-    secrets = [witness.matrix, witness.features, witness.slot_labels, witness.labels]
+    secrets: list[NDArray[Any]] = [witness.matrix, witness.features, witness.slot_labels, witness.labels]
     for weights in (weights_in, weights_out):
         secrets += [*weights.W, *(b for b in weights.b if b is not None)]
     entropy = Entropy(secret, _context(PROTOCOL, public.statement_bytes(), _digest(secrets)))

@@ -79,7 +79,9 @@ class SegmentWitness:
             found = [c[name, layer], self._width(lookup)]
         else:
             found = self._loss_fields(lookup)
-        return [values if values.ndim == 1 else np.ascontiguousarray(values, dtype=np.int32).reshape(-1) for values in found]
+        return [
+            values if values.ndim == 1 else np.ascontiguousarray(values, dtype=np.int32).reshape(-1) for values in found
+        ]
 
     def _layer(self, lookup: Lookup) -> int:
         digits = lookup.name[len(lookup.name.rstrip("0123456789")) :]
@@ -238,7 +240,12 @@ def _over_time(backend: Backend, start: Array, updates: Array, integers: NDArray
 
 
 def matmul_witness(
-    backend: Backend, public: SegmentPublic, witness: SegmentWitness, weights: Weights, leaf: LeafEquation, beta: list[Ext]
+    backend: Backend,
+    public: SegmentPublic,
+    witness: SegmentWitness,
+    weights: Weights,
+    leaf: LeafEquation,
+    beta: list[Ext],
 ) -> MatmulWitness:
     """Fold all columns at the lookup's point."""
     run, log_widths, schedule = public.run, public.shape.log_widths, public.schedule

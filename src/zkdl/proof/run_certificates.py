@@ -29,7 +29,9 @@ def data_certificate_layout(run: RunStatement, parameters: ParameterSet) -> Cert
 
 def _power(bound: int, what: str, layer: int) -> int:
     if bound < 1 or bound & (bound - 1):
-        raise NotProvable("a bound of committed initial weights must be a power of two", code="INITIAL_BOUND", layer=layer, field=what)
+        raise NotProvable(
+            "a bound of committed initial weights must be a power of two", code="INITIAL_BOUND", layer=layer, field=what
+        )
     return bound.bit_length() - 1
 
 

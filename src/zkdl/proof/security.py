@@ -59,7 +59,7 @@ class SecurityReport:
     @property
     def total_error(self) -> float:
         """Sum over all messages."""
-        return sum(term.times * 2.0**-term.bits for term in self.terms)
+        return float(sum(term.times * 2.0**-term.bits for term in self.terms))
 
     def _messages(self) -> list[tuple[str, float]]:
         messages = [(term.name, term.bits) for term in self.terms if not term.group]

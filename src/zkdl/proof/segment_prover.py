@@ -128,7 +128,9 @@ class SegmentProver:
     def matmul(self, claim: Affine, tau: list[Ext]) -> MatmulClaims:
         return matmul.prove(self.ledger, self.backend, self.public.shape, claim, tau, self._tables().tables)
 
-    def _send_weights(self, label: str, weights: Weights, leaf: LeafEquation, claims: MatmulClaims, with_transposed: bool) -> WeightValues:
+    def _send_weights(
+        self, label: str, weights: Weights, leaf: LeafEquation, claims: MatmulClaims, with_transposed: bool
+    ) -> WeightValues:
         values = public_weight_values(self.backend, weights, self.public, leaf, claims)
         present = [b for b in values.biases if b is not None]
         transposed = values.transposed if with_transposed else []
@@ -192,4 +194,3 @@ def prove_witness(prover: SegmentProver) -> bytes:
     bits = security.segment_grinding_bits(prover.public)
     open_all(prover, prover.public, reduce(prover, prover.public, bits))
     return prover.ledger.channel.proof()
-

@@ -46,7 +46,9 @@ def public_weight_values(
         folded = backend.matvec(matrix, zeta.reshape(1, -1, 2))
         plain.append(dot(folded, at(claims.low(public.shape.log_widths[l]), matrix.shape[0])))
         bias = weights.b[l]
-        biases.append(None if bias is None else constant(scalar(backend.matvec(bias.reshape(1, -1), zeta.reshape(1, -1, 2))[0])))
+        biases.append(
+            None if bias is None else constant(scalar(backend.matvec(bias.reshape(1, -1), zeta.reshape(1, -1, 2))[0]))
+        )
         if l > 0:
             row = backend.vecmat(leaf.virtual[f"P{l}"], matrix)
             transposed.append(dot(row, at(claims.low(public.shape.log_widths[l + 1]), matrix.shape[1])))
@@ -143,9 +145,7 @@ class SegmentVerifier:
         pad_positions = opening.draw_positions(self.ledger, code, "pads")
         for name, pending in self.pending.items():
             opening.verify_columns(self.ledger, self.backend, pending, positions[name], name)
-        columns = opening.receive_columns(
-            self.ledger, self.pad_root, code.rows, code.log_domain, pad_positions, "pads"
-        )
+        columns = opening.receive_columns(self.ledger, self.pad_root, code.rows, code.log_domain, pad_positions, "pads")
         pad_commitment.verify_columns(self.backend, pads, columns, pad_positions)
 
 

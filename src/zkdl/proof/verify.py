@@ -194,7 +194,11 @@ def _check_weights(header: Header, path: Path | str, parameters: ParameterSet, b
 
 
 def _check_data(
-    header: Header, data: tuple[NDArray[np.int32], NDArray[np.int32]], key: bytes | None, parameters: ParameterSet, backend: Backend
+    header: Header,
+    data: tuple[NDArray[np.int32], NDArray[np.int32]],
+    key: bytes | None,
+    parameters: ParameterSet,
+    backend: Backend,
 ) -> None:
     """The auditor's data and key must give the committed root."""
     if key is None:
@@ -223,7 +227,9 @@ def _verify_sections(
         if name == "data":
             certificate.verify(backend, DATA_PROTOCOL, statement, derived.data, bytes.fromhex(run.data_root), source)
         elif name == "initial" and derived.initial is not None and run.init_root is not None:
-            certificate.verify(backend, INITIAL_PROTOCOL, statement, derived.initial, bytes.fromhex(run.init_root), source)
+            certificate.verify(
+                backend, INITIAL_PROTOCOL, statement, derived.initial, bytes.fromhex(run.init_root), source
+            )
         else:
             public = derived.segments[int(name.removeprefix("segment-"))]
             verify_segment(public, source, backend, initial if public.seeded else None)
@@ -280,7 +286,9 @@ def verify(
         reports = derived.reports()
         for report in reports:
             if report.bits < parameters.soundness_bits:
-                raise Rejected("the parameters do not reach the promised soundness", code="SOUNDNESS", section=report.name)
+                raise Rejected(
+                    "the parameters do not reach the promised soundness", code="SOUNDNESS", section=report.name
+                )
         timings = _verify_sections(header, derived, stream, backend, progress or _quiet)
     checked = [] if expect is None else ["expected"]
     if weights is not None:

@@ -86,7 +86,9 @@ def batch(backend: Backend, claims: Claims, rows: int, g: Ext) -> Batched:
     return Batched(value, names, [claims.in_rows[name] for name in names], weights, used)
 
 
-def fold_rows(backend: Backend, weights: Array, used: np.ndarray[tuple[int], np.dtype[np.bool_]], matrix: Matrix) -> Array:
+def fold_rows(
+    backend: Backend, weights: Array, used: np.ndarray[tuple[int], np.dtype[np.bool_]], matrix: Matrix
+) -> Array:
     """sum_i weights[i] * matrix[i] over the rows in use: (columns, 2)."""
     out = np.zeros((matrix.shape[1], 2), dtype=np.uint64)
     for first, last in spans(used):

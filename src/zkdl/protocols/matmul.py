@@ -2,7 +2,8 @@
 
 With public weights zeta_l on the units of Z_l and pi_l on the units of P_l (they come from the lookup's point),
     sum_l sum_j zeta_l[j] Z~_l(j, tau, beta) + sum_l sum_i pi_l[i] P~_l(i, tau, beta)
-      = sum_{t, x} eq(tau, t) sum_l ( A~_{l-1}(t, beta, x) Wz_l(t, x) + [x = 0] 2^fa_{l-1} bz_l(t) + G~_{l+1}(t, beta, x) Wp_l(t, x) )
+      = sum_{t, x} eq(tau, t) sum_l ( A~_{l-1}(t, beta, x) Wz_l(t, x) + [x = 0] 2^fa_{l-1} bz_l(t)
+                                      + G~_{l+1}(t, beta, x) Wp_l(t, x) )
 where Wz_l(t, x) = sum_j zeta_l[j] W_l[t](x, j), bz_l(t) = sum_j zeta_l[j] b_l[t](j), Wp_l(t, x) = sum_i pi_l[i] W_{l+1}[t](i, x).
 One sumcheck over (t, x) for all layers; narrow layers use the lowest variables of x and vanish elsewhere.
 

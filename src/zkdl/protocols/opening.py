@@ -89,16 +89,20 @@ def prove(
     ledger.require_zero(masked + value * gamma - _dot(backend, basis, fold[0]))
 
 
-def _masked(
-    backend: Backend, mask: tuple[Array, Array], row: tuple[Array, Array], scale: Ext
-) -> tuple[Array, Array]:
+def _masked(backend: Backend, mask: tuple[Array, Array], row: tuple[Array, Array], scale: Ext) -> tuple[Array, Array]:
     """mask + scale * row, for rows in systematic form."""
     values, random = (backend.k_add(m, backend.k_mul(r, scale.array())) for m, r in zip(mask, row, strict=True))
     return values, random
 
 
 def verify(
-    ledger: VerifierLedger, backend: Backend, shape: CodeShape, root: bytes, mask_root: bytes, claims: Claims, label: str
+    ledger: VerifierLedger,
+    backend: Backend,
+    shape: CodeShape,
+    root: bytes,
+    mask_root: bytes,
+    claims: Claims,
+    label: str,
 ) -> Pending:
     """Steps 1 to 3 on the verifier's side."""
     transcript = ledger.channel.transcript
@@ -136,7 +140,12 @@ def draw_positions(ledger: VerifierLedger, shape: CodeShape, label: str) -> np.n
 
 
 def receive_columns(
-    ledger: VerifierLedger, root: bytes, rows: int, log_domain: int, indices: np.ndarray[tuple[int], np.dtype[np.int64]], label: str
+    ledger: VerifierLedger,
+    root: bytes,
+    rows: int,
+    log_domain: int,
+    indices: np.ndarray[tuple[int], np.dtype[np.int64]],
+    label: str,
 ) -> Array:
     """Read and authenticate opened columns: (t, rows) canonical uint64."""
     t = len(indices)
@@ -148,7 +157,11 @@ def receive_columns(
 
 
 def verify_columns(
-    ledger: VerifierLedger, backend: Backend, pending: Pending, indices: np.ndarray[tuple[int], np.dtype[np.int64]], label: str
+    ledger: VerifierLedger,
+    backend: Backend,
+    pending: Pending,
+    indices: np.ndarray[tuple[int], np.dtype[np.int64]],
+    label: str,
 ) -> None:
     """Step 4 on the verifier's side. Raises Rejected."""
     shape = pending.shape
@@ -163,5 +176,3 @@ def verify_columns(
         expected = backend.k_add(np.ascontiguousarray(mask), backend.k_mul(combined, scale.array()))
         if not np.array_equal(sent, expected):
             raise Rejected("a row message disagrees with the opened columns", code="OPENING", step=f"{label}/{name}")
-
-

@@ -124,9 +124,7 @@ def prove_triple(
     point: list[Ext] = []
     for _ in range(n_vars):
         sums = np.stack([backend.product3_round(*table) for table in tables])
-        at_zero, at_two, leading = (
-            sum((scalar(sums[i, k]) for i in range(len(tables))), ZERO) for k in range(3)
-        )
+        at_zero, at_two, leading = (sum((scalar(sums[i, k]) for i in range(len(tables))), ZERO) for k in range(3))
         hidden = ledger.send(label, [at_zero, at_two, leading])
         r = ledger.channel.transcript.challenge(label)
         tables = [tuple(backend.bind(t, r.array()) for t in table) for table in tables]

@@ -128,7 +128,9 @@ def _masked_table(schedule: UpdateSchedule, coefficients: list[Ext]) -> Array:
     table = np.zeros((1 << schedule.log_steps, 1 << schedule.log_batch, 2), dtype=np.uint64)
     examples = np.arange(1 << schedule.log_batch)
     mask = examples[np.newaxis, :] < schedule.sizes[:, np.newaxis]
-    table[: len(coefficients)] = np.where(mask[:, :, np.newaxis], to_array(coefficients)[:, np.newaxis, :], np.uint64(0))
+    table[: len(coefficients)] = np.where(
+        mask[:, :, np.newaxis], to_array(coefficients)[:, np.newaxis, :], np.uint64(0)
+    )
     return table.reshape(-1, 2)
 
 

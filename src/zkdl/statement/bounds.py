@@ -60,9 +60,7 @@ def layer_bounds(run: RunStatement, segment: SegmentStatement) -> tuple[LayerBou
         backward = None
         if layer < run.L:
             backward = run.widths[layer + 1] * run.gradient_max(layer + 1) * weights[layer]
-        out.append(
-            LayerBounds(weights[layer - 1], biases[layer - 1], products + unit * biases[layer - 1], backward)
-        )
+        out.append(LayerBounds(weights[layer - 1], biases[layer - 1], products + unit * biases[layer - 1], backward))
     return tuple(out)
 
 
@@ -93,7 +91,5 @@ def product_limb_bits(inner: int, left_max: int) -> int:
     """
     bits = DOUBLE_BITS - (inner * max(left_max, 1) - 1).bit_length()
     if bits < 1:
-        raise NotProvable(
-            "a product is too wide for float64", code="BOUND_FORWARD", inner=inner, left_max=left_max
-        )
+        raise NotProvable("a product is too wide for float64", code="BOUND_FORWARD", inner=inner, left_max=left_max)
     return bits

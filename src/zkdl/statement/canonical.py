@@ -21,9 +21,7 @@ T = TypeVar("T")
 
 def encode(value: Json) -> bytes:
     """Canonical bytes of a JSON value without floats and booleans."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    ).encode("ascii")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
 
 
 def _malformed(message: str, field: str) -> MalformedProof:
@@ -57,9 +55,7 @@ class Fields:
 
     def _text(self, value: object, name: str) -> str:
         if type(value) is not str or not value.isascii() or len(value) > TEXT_LIMIT:
-            raise _malformed(
-                f"expected an ASCII string of at most {TEXT_LIMIT} characters", f"{self._what}.{name}"
-            )
+            raise _malformed(f"expected an ASCII string of at most {TEXT_LIMIT} characters", f"{self._what}.{name}")
         return value
 
     def _pair(self, value: object, name: str) -> tuple[int, int]:

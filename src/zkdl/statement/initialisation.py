@@ -53,7 +53,5 @@ def initial_weights(run: RunStatement) -> Weights:
         centred = uniforms.sum(axis=1, dtype=np.int64) - _CENTRE
         scaled = (centred * _deviation(run, layer) + (1 << (_UNIT_BITS - 1))) >> _UNIT_BITS
         matrices.append(scaled.reshape(inputs, outputs))
-    biases = [
-        np.zeros(d, dtype=np.int64) if has else None for d, has in zip(run.widths[1:], run.bias, strict=True)
-    ]
+    biases = [np.zeros(d, dtype=np.int64) if has else None for d, has in zip(run.widths[1:], run.bias, strict=True)]
     return Weights(matrices, biases)

@@ -107,9 +107,7 @@ def forward(run: RunStatement, segment: SegmentStatement, layer: int) -> Requant
 def backward(run: RunStatement, segment: SegmentStatement, layer: int) -> Requant:
     """Limbs of P_l, l = 1..L-1. Raises NotProvable(LIMBS)."""
     limbs, k = segment.limbs, shift_backward(run, segment.scales, layer)
-    return _requant(
-        k, limbs.e_backward, top_bits_backward(run.format, limbs), limbs.low_bits, layer, "backward"
-    )
+    return _requant(k, limbs.e_backward, top_bits_backward(run.format, limbs), limbs.low_bits, layer, "backward")
 
 
 def remainder_bits(run: RunStatement) -> int:
@@ -147,13 +145,8 @@ class _CostModel:
 
     def low_limbs(self, limbs: Limbs) -> tuple[int, set[int]]:
         """(units with a middle limb, widths); widths is empty when the low limbs do not fit."""
-        lows = [
-            (k - limbs.e_forward, d) for k, d in zip(self.forward_shifts, self.run.widths[1:], strict=True)
-        ]
-        lows += [
-            (k - limbs.e_backward, d)
-            for k, d in zip(self.backward_shifts, self.run.widths[1:-1], strict=True)
-        ]
+        lows = [(k - limbs.e_forward, d) for k, d in zip(self.forward_shifts, self.run.widths[1:], strict=True)]
+        lows += [(k - limbs.e_backward, d) for k, d in zip(self.backward_shifts, self.run.widths[1:-1], strict=True)]
         r = limbs.low_bits
         if any(h > 2 * r for h, _ in lows):
             return 0, set()

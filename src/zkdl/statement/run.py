@@ -158,9 +158,7 @@ class RunStatement:
         require_range(self.data_budget, 1, 1 << 20, "data_budget")
         require_range(self.weights_budget, 1, 1 << 20, "weights_budget")
         name = self.parameter_set
-        require(
-            0 < len(name) <= 64 and name.isascii() and name.isprintable(), "must be a name", "parameter_set"
-        )
+        require(0 < len(name) <= 64 and name.isascii() and name.isprintable(), "must be a name", "parameter_set")
         if self.beacon is not None:
             require(0 < len(self.beacon) <= BEACON_DIGITS, f"must have 1..{BEACON_DIGITS} digits", "beacon")
             require_hex(self.beacon, len(self.beacon), "beacon")
@@ -187,15 +185,11 @@ class RunStatement:
         require_range(self.examples, 1, MAX_EXAMPLES, "examples")
         require_range(self.steps, 1, MAX_STEPS, "steps")
         require(self.last_batch in ("keep", "drop"), 'must be "keep" or "drop"', "last_batch")
-        require(
-            sampler.steps_per_epoch(self) > 0, "one batch is larger than the dataset and dropped", "batch"
-        )
+        require(sampler.steps_per_epoch(self) > 0, "one batch is larger than the dataset and dropped", "batch")
         starts = [start for start, _ in self.schedule]
         require(len(starts) > 0 and starts[0] == 0, "must begin at step 0", "schedule")
         ascending = all(left < right for left, right in zip(starts, starts[1:], strict=False))
-        require(
-            ascending and starts[-1] < self.steps, "first steps must ascend and be below `steps`", "schedule"
-        )
+        require(ascending and starts[-1] < self.steps, "first steps must ascend and be below `steps`", "schedule")
         for i, (_, rate) in enumerate(self.schedule):
             require_range(rate, 1, 1 << 48, f"schedule[{i}]: learning rate times 2^32")
 
@@ -212,9 +206,7 @@ class RunStatement:
             require(len(bounds) == self.L, f"needs {self.L} entries, one per layer", name)
             for i, bound in enumerate(bounds):
                 require_range(bound, 0, (1 << 62) - 1, f"{name}[{i}]")
-        without = all(
-            bound == 0 for bound, has in zip(self.init_bias_bound, self.bias, strict=True) if not has
-        )
+        without = all(bound == 0 for bound, has in zip(self.init_bias_bound, self.bias, strict=True) if not has)
         require(without, "must be 0 for a layer without bias", "init_bias_bound")
         if self.init_root is not None:
             require_hex(self.init_root, 64, "init_root")

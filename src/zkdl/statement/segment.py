@@ -75,9 +75,7 @@ class SegmentStatement:
         limbs = self.limbs
         require(limbs.e_forward >= 0, "must not be negative", "segment.limbs.e_forward")
         require(limbs.e_backward >= 0, "must not be negative", "segment.limbs.e_backward")
-        require(
-            run.L > 1 or limbs.e_backward == 0, "must be 0 without hidden layers", "segment.limbs.e_backward"
-        )
+        require(run.L > 1 or limbs.e_backward == 0, "must be 0 without hidden layers", "segment.limbs.e_backward")
         for layer in range(1, run.L + 1):
             requantise.forward(run, self, layer)
             if layer < run.L:
@@ -85,14 +83,10 @@ class SegmentStatement:
 
     def _validate_states(self, run: RunStatement, with_roots: bool) -> None:
         for name, state in (("w_in", self.w_in), ("w_out", self.w_out)):
-            require(
-                len(state.weight_bound) == run.L, f"needs {run.L} entries", f"segment.{name}.weight_bound"
-            )
+            require(len(state.weight_bound) == run.L, f"needs {run.L} entries", f"segment.{name}.weight_bound")
             require(len(state.bias_bound) == run.L, f"needs {run.L} entries", f"segment.{name}.bias_bound")
             for numbers in (state.weight_bound, state.bias_bound):
-                require(
-                    all(0 <= n < 1 << 62 for n in numbers), "bounds must be below 2^62", f"segment.{name}"
-                )
+                require(all(0 <= n < 1 << 62 for n in numbers), "bounds must be below 2^62", f"segment.{name}")
         require(self.w_in.step == self.first_step, "must be first_step", "segment.w_in.step")
         require(
             self.w_out.step == self.first_step + self.steps,
@@ -149,9 +143,7 @@ class SegmentStatement:
         return hashlib.sha256(self.canonical()).digest()
 
 
-def validate_chain(
-    run: RunStatement, segments: Sequence[SegmentStatement], *, with_roots: bool = True
-) -> None:
+def validate_chain(run: RunStatement, segments: Sequence[SegmentStatement], *, with_roots: bool = True) -> None:
     """Check every segment and that they follow each other from step 0 on without a gap.
 
     Whether the chain reaches run.steps is for the caller to judge from segments[-1].w_out.step.
@@ -162,8 +154,6 @@ def validate_chain(
     before = initial_state(run)
     for index, segment in enumerate(segments):
         if segment.index != index or segment.w_in != before:
-            raise NotProvable(
-                "a segment does not start where the one before ends", code="CHAIN", segment=index
-            )
+            raise NotProvable("a segment does not start where the one before ends", code="CHAIN", segment=index)
         segment.validate(run, with_roots=with_roots)
         before = segment.w_out

@@ -93,9 +93,7 @@ def build_tables(run: RunStatement, segment: SegmentStatement) -> dict[str, Tabl
         x, value = _rounded(limbs.e_backward, requantise.top_bits_backward(formats, limbs))
         passed = np.clip(value, -formats.gradient_max, formats.gradient_max)
         sign = np.repeat(np.arange(2, dtype=np.int64), len(x))
-        tables.append(
-            _table("gradient", np.tile(x, 2), sign, np.concatenate([np.zeros_like(passed), passed]))
-        )
+        tables.append(_table("gradient", np.tile(x, 2), sign, np.concatenate([np.zeros_like(passed), passed])))
     tables.append(_range_table(requantise.used_widths(run, segment)))
     if run.loss == "ce":
         tables += _softmax_tables(run, segment.scales.fg[-1])

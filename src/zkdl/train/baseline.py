@@ -53,9 +53,7 @@ def _output_gradient(run: RunStatement, logits: Float, labels: NDArray[np.int32]
     return gradient
 
 
-def _step(
-    run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32
-) -> None:
+def _step(run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32) -> None:
     values = _forward(weights, inputs)
     gradient = _output_gradient(run, values.pop(), labels)
     scale = rate / np.float32(run.batch)

@@ -56,9 +56,7 @@ def _output_gradient(run: RunStatement, logits: Int, labels: Int) -> Int:
     return np.rint(np.ldexp(real, _GRADIENT_FRAC)).astype(np.int64)
 
 
-def measure(
-    run: RunStatement, weights: Weights, features: NDArray[np.int32], labels: NDArray[np.int32]
-) -> Extent:
+def measure(run: RunStatement, weights: Weights, features: NDArray[np.int32], labels: NDArray[np.int32]) -> Extent:
     """One pass without training over features (n, d_0) and labels (n,)."""
     drop = run.format.weight_frac - _WEIGHT_FRAC
     matrices = [_round_shift(matrix, drop) for matrix in weights.W]
@@ -115,18 +113,14 @@ def choose_scales(run: RunStatement, extent: Extent, rates: set[int]) -> Scales:
         for layer in hidden
     ]
     gradients = [
-        _fraction(
-            formats.gradient_bits - 1, extent.gradients[layer - 1], _GRADIENT_FRAC, run.gradient_frac_interval
-        )
+        _fraction(formats.gradient_bits - 1, extent.gradients[layer - 1], _GRADIENT_FRAC, run.gradient_frac_interval)
         for layer in hidden
     ]
     final = formats.gradient_bits - 1 if run.loss == "ce" else formats.logit_frac
     fa = (formats.feature_frac, *activations, formats.logit_frac)
     for i in range(last - 1):
         lowest = run.gradient_frac_interval[0]
-        while gradients[i] > lowest and not _update_is_precise(
-            run, Scales(fa, (*gradients, final)), i + 1, rates
-        ):
+        while gradients[i] > lowest and not _update_is_precise(run, Scales(fa, (*gradients, final)), i + 1, rates):
             gradients[i] -= 1
     return Scales(fa, (*gradients, final))
 

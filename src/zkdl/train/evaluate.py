@@ -26,9 +26,7 @@ class Evaluation:
     loss: float
 
 
-def logits(
-    run: RunStatement, scales: Scales, weights: Weights, features: NDArray[np.int32]
-) -> NDArray[np.int64]:
+def logits(run: RunStatement, scales: Scales, weights: Weights, features: NDArray[np.int32]) -> NDArray[np.int64]:
     """Integer logits (N, C), logit_frac fraction bits, of features (N, d_0). Values are clamped."""
     formats = run.format
     matrices = [split(w, bits) for w, bits in zip(weights.W, product_limb_bits(run), strict=True)]
@@ -57,6 +55,4 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate on features (N, d_0) and labels (N,), N >= 1."""
     values = logits(run, scales, weights, features)
-    return Evaluation(
-        float(np.mean(values.argmax(axis=1) == labels)), mean_loss(run, values, labels.astype(np.int64))
-    )
+    return Evaluation(float(np.mean(values.argmax(axis=1) == labels)), mean_loss(run, values, labels.astype(np.int64)))

@@ -71,9 +71,7 @@ def _bounds_hold(run: RunStatement, scales: Scales) -> bool:
 def _least_update(run: RunStatement, scales: Scales) -> int:
     """The smallest update factor of the run."""
     rates = {rate for _, rate in run.schedule}
-    return min(
-        schedule.update_integer(run, scales, layer, rate) for layer in range(1, run.L + 1) for rate in rates
-    )
+    return min(schedule.update_integer(run, scales, layer, rate) for layer in range(1, run.L + 1) for rate in rates)
 
 
 def choose_weight_frac(

@@ -36,9 +36,7 @@ class RangeStatistics:
 
     @staticmethod
     def zeros(layers: int) -> RangeStatistics:
-        return RangeStatistics(
-            *(np.zeros(n, dtype=np.int64) for n in (layers, layers - 1, layers, layers - 1))
-        )
+        return RangeStatistics(*(np.zeros(n, dtype=np.int64) for n in (layers, layers - 1, layers, layers - 1)))
 
     def add(self, plan: StepPlan, trace: StepTrace, examples: int) -> None:
         formats, last = plan.run.format, plan.run.L - 1
@@ -107,9 +105,7 @@ def _pad_step(plan: StepPlan, weights: Weights, step: int) -> StepTrace:
 class _SegmentRunner:
     """State of a segment while it runs."""
 
-    def __init__(
-        self, run: RunStatement, segment: SegmentStatement, weights: Weights, views: Columns | None
-    ) -> None:
+    def __init__(self, run: RunStatement, segment: SegmentStatement, weights: Weights, views: Columns | None) -> None:
         self.run = run
         self.segment = segment
         self.plan = step_plan(run, segment)
@@ -121,9 +117,7 @@ class _SegmentRunner:
         self.ranges = RangeStatistics.zeros(run.L)
         self.loss: list[float] = []
 
-    def step(
-        self, t: int, features: NDArray[np.int32], labels: NDArray[np.int32], index: Int, size: int
-    ) -> None:
+    def step(self, t: int, features: NDArray[np.int32], labels: NDArray[np.int32], index: Int, size: int) -> None:
         """Local step t on dataset rows index[:size]. Raises OutOfRange before the weights change."""
         batch = np.zeros((self.rows, self.run.widths[0]), dtype=np.int64)
         targets = np.full(self.rows, -1, dtype=np.int64)

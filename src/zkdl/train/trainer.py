@@ -65,9 +65,7 @@ class Trainer:
         self.results: list[SegmentResult] = []
         self._seed = sampler.seed(run)
 
-    def plan(
-        self, index: int, state: ChainState, weights: Weights, steps: int | None = None
-    ) -> SegmentStatement:
+    def plan(self, index: int, state: ChainState, weights: Weights, steps: int | None = None) -> SegmentStatement:
         """The segment that starts at `state`; its w_out has no root yet.
 
         Args:
@@ -99,18 +97,14 @@ class Trainer:
             raise NotProvable(message, code=error.code, hint=error.hint, step=first, **error.where) from error
         return segment
 
-    def train_segment(
-        self, index: int, state: ChainState, weights: Weights
-    ) -> tuple[SegmentStatement, SegmentResult]:
+    def train_segment(self, index: int, state: ChainState, weights: Weights) -> tuple[SegmentStatement, SegmentResult]:
         """Plan and run one segment, cut short at the last good step when a value leaves its range.
 
         Raises OutOfRange when not even one step is possible.
         """
         segment = self.plan(index, state, weights)
         indices, sizes = sampler.batch_indices(self.run, self._seed, segment.first_step, segment.steps)
-        result = run_segment(
-            self.run, segment, weights, self.features, self.labels, indices, sizes, stop_on_range=True
-        )
+        result = run_segment(self.run, segment, weights, self.features, self.labels, indices, sizes, stop_on_range=True)
         if result.good_steps == 0:
             raise result.stopped or OutOfRange("no step could be done", step=segment.first_step)
         if result.good_steps < segment.steps:

@@ -77,7 +77,9 @@ def test_control_characters_of_a_stranger_do_not_reach_the_terminal() -> None:
     assert "a?[2Jb" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["verify", "--bogus"], ["nonsense"], ["verify"], ["train", "--threads", "0", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["verify", "--bogus"], ["nonsense"], ["verify"], ["train", "--threads", "0", "x"]]
+)
 def test_usage_errors(arguments: list[str]) -> None:
     plain = CliRunner().invoke(cli, arguments)
     assert (plain.exit_code, plain.stdout) == (2, "")

@@ -18,7 +18,14 @@ from zkdl.rundir import RunDirectory
 from zkdl.session import Session
 
 CONFIGURATION = Configuration(
-    widths=(64, 12, 10), bias=(True, True), batch=8, steps=6, segment_steps=2, activation_bits=6, gradient_bits=6, lr=0.05
+    widths=(64, 12, 10),
+    bias=(True, True),
+    batch=8,
+    steps=6,
+    segment_steps=2,
+    activation_bits=6,
+    gradient_bits=6,
+    lr=0.05,
 )
 
 
