@@ -27,6 +27,18 @@ TINY = ParameterSet("tiny-test", soundness_bits=16, query_bits=20.0, log_pad_row
 SETS = {TINY.name: TINY}
 KEYS = {name: bytes([i]) * 32 for i, name in enumerate(("dataset", "w_in", "w_out", "secret"), start=1)}
 
+FORMATS = RunFormat(
+    activation_bits=5,
+    gradient_bits=6,
+    weight_frac=12,
+    feature_bits=4,
+    feature_min=0,
+    feature_frac=4,
+    logit_bits=6,
+    logit_frac=3,
+    exp_bits=4,
+)
+
 
 @dataclass
 class Tiny:
@@ -98,17 +110,7 @@ def tiny_run(
     x = rng.integers(0, 16, (examples, widths[0])).astype(np.int32)
     y = rng.integers(0, widths[-1], examples).astype(np.int32)
     dataset = commit_dataset(x, y, widths[-1], KEYS["dataset"], 2, TINY, backend)
-    formats = RunFormat(
-        activation_bits=5,
-        gradient_bits=6,
-        weight_frac=weight_frac,
-        feature_bits=4,
-        feature_min=0,
-        feature_frac=4,
-        logit_bits=6,
-        logit_frac=3,
-        exp_bits=4,
-    )
+    formats = replace(FORMATS, weight_frac=weight_frac)
     run = RunStatement(
         run_id="ab" * 32,
         widths=widths,

@@ -152,7 +152,7 @@ def segment_report(public: SegmentPublic) -> SecurityReport:
             f"({layout.log_row} + {len(layout.columns)}) / |K|",
             over_field(layout.log_row + len(layout.columns)),
         ),
-        ErrorTerm("dataset: merged claims", "1 / |K|", over_field(1)),
+        ErrorTerm("features: merged claims", "1 / |K|", over_field(1)),
     ]
     codes = {"witness": layout.code, "dataset": public.dataset.code}
     claims = {"witness": 6 * layers + 4, "dataset": 4}
