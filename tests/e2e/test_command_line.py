@@ -35,7 +35,7 @@ def test_verify_in_words(finished: Finished) -> None:
 
 def test_progress_goes_to_stderr(finished: Finished) -> None:
     done = zkdl("verify", finished.proof)
-    assert "100 % done" in done.stderr and "%" not in done.stdout
+    assert "100 % done" in done.stderr and "% done" not in done.stdout
 
 
 def test_verify_json(finished: Finished) -> None:
@@ -76,7 +76,7 @@ def test_inspect(finished: Finished) -> None:
     assert set(answer) == COMMON | {"verified", "run", "segments", "sections", "security"}
     assert answer["verified"] is False and answer["schema"] == "zkdl/inspect/1"
     assert [name for name, _ in answer["sections"]] == ["data", "segment-0", "segment-1"]
-    assert [set(report) for report in answer["security"]] == [{"name", "bits", "binding", "terms"}] * 2
+    assert [set(report) for report in answer["security"]] == [{"name", "bits", "binding", "terms"}] * 3
     assert all(report["bits"] >= 100 for report in answer["security"])
     text = zkdl("inspect", finished.proof, "--security").stdout
     assert "weakest:" in text

@@ -8,20 +8,17 @@ import click
 
 from zkdl.cli.output import Output, verb
 from zkdl.commitment.parameters import PARAMETER_SETS
-from zkdl.errors import NotProvable, Rejected, UsageError, VersionError
+from zkdl.errors import UsageError, VersionError
 from zkdl.proof.format import Header, read_header
-from zkdl.proof.security import SecurityReport, segment_report
-from zkdl.proof.verify import plan
+from zkdl.proof.security import SecurityReport
+from zkdl.proof.verify import check_statement, section_reports
 
 
 def _security(header: Header) -> list[SecurityReport]:
     if header.run.parameter_set not in PARAMETER_SETS:
         raise VersionError("unknown parameter set", code="PARAMETER_SET", name=header.run.parameter_set[:80])
-    parameters = PARAMETER_SETS[header.run.parameter_set]
-    try:
-        return [segment_report(public) for public in plan(header, parameters).segments]
-    except NotProvable as error:
-        raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
+    check_statement(header)
+    return list(section_reports(header, PARAMETER_SETS[header.run.parameter_set]))
 
 
 def _security_text(reports: list[SecurityReport]) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from zkdl.statement import schedule
 
 if TYPE_CHECKING:
     from zkdl.proof.verify import Verified
@@ -33,6 +37,7 @@ def describe(verified: Verified) -> str:
         lines.append("The given data are exactly the committed examples, in this order.")
     lines += ["", "Not proven or only assumed:"]
     lines += [f"  - {line}" for line in _caveats(verified)]
+    lines += ["", *_formats(verified)]
     lines += [
         "",
         "Public besides the proof: network, schedule, number formats and scales of every segment (they tell the largest",
@@ -47,6 +52,26 @@ def describe(verified: Verified) -> str:
         f" 2^-{verified.run_bits:.1f} for the sum of all errors; no conjecture.",
     ]
     return "\n".join(lines)
+
+
+def _formats(verified: Verified) -> list[str]:
+    """What the prover chose per segment: scales, and how far the steps taken are from the stated learning rate."""
+    run, segments = verified.run, verified.segments
+    lines = ["Chosen by the prover within the run's intervals, per layer (lowest to highest over the segments):"]
+    for layer in range(1, run.L + 1):
+        activations = [segment.scales.fa[layer] for segment in segments]
+        gradients = [segment.scales.fg[layer - 1] for segment in segments]
+        rates = {
+            (segment.scales, rate)
+            for segment in segments
+            for rate, _ in schedule.rate_spans(run, segment.first_step, segment.steps)
+        }
+        error = max(schedule.rate_error(run, scales, layer, rate) for scales, rate in rates)
+        lines.append(
+            f"  layer {layer}: activations 2^-{min(activations)} to 2^-{max(activations)}, gradients 2^-{min(gradients)} to"
+            f" 2^-{max(gradients)}; learning rate as stated to {float(100 * error):.2g} %"
+        )
+    return lines
 
 
 def _start(verified: Verified) -> str:
@@ -71,6 +96,13 @@ def _caveats(verified: Verified) -> list[str]:
         lines.append(
             "the sampler's seed had no beacon: the prover could have searched for a favourable order of the examples"
         )
+    else:
+        before = hashlib.sha256(replace(run, beacon=None).canonical()).hexdigest()
+        lines.append(
+            "the order of the examples was out of the prover's hands only if the digest of the run statement without"
+            f" beacon, {before}, had been published before the beacon {run.beacon} appeared"
+        )
+    lines.append("scales are the prover's choice: gradients smaller than half the step listed below count as zero")
     lines += [
         "nothing is said about the quality, origin or licence of the data",
         "the computation is the integer training that ran; no floating-point training is claimed",

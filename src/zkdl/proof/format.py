@@ -46,6 +46,11 @@ class SectionReader:
         self._left -= len(data)
         return data
 
+    def finish(self, name: str) -> None:
+        """The section's declared length must be used up, or another length could be declared for the same proof."""
+        if self._left:
+            raise MalformedProof("a section is longer than its proof", code="PROOF_TRAILING", section=name)
+
 
 def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
@@ -135,7 +140,11 @@ def read_header(stream: IO[bytes]) -> Header:
     fields = _parse_header(raw)
     if not isinstance(fields, dict) or set(fields) != {"protocol", "run", "segments", "sections"}:
         raise MalformedProof("the header has other fields than a header has", code="HEADER")
-    if canonical_json(fields) != raw:
+    try:
+        canonical = canonical_json(fields)
+    except RecursionError as error:
+        raise MalformedProof("the header is nested too deeply", code="HEADER") from error
+    if canonical != raw:
         raise MalformedProof("the header is not in canonical form", code="HEADER")
     if fields["protocol"] != PROTOCOL:
         raise VersionError("the proof follows another protocol", code="VERSION", protocol=str(fields["protocol"])[:80])

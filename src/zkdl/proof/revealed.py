@@ -8,6 +8,7 @@ hold `weight_frac` and `commitment_key`.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,32 @@ from zkdl.errors import UsageError
 from zkdl.statement.weights import Weights
 
 MAX_HEADER = 1 << 20
+MAX_DIMENSIONS = 2
 
 
 def _bad(path: Path, what: str) -> UsageError:
     return UsageError(f"the weights file {what}", code="WEIGHTS_FILE", file=str(path))
 
 
+def _integers(values: Any, most: int) -> list[int]:
+    """A list of at most so many true integers: JSON also has floats, and Python also counts booleans.
+
+    Anything else is read as [-1], which no size and no place can be.
+    """
+    good = isinstance(values, list) and len(values) <= most and all(type(n) is int for n in values)
+    return values if good else [-1]
+
+
 def _tensor(path: Path, body: bytes, entry: Any) -> NDArray[np.int64]:
-    try:
-        begin, end = entry["data_offsets"]
-        shape, kind = [int(n) for n in entry["shape"]], entry["dtype"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise _bad(path, "has a tensor without shape, type or place") from error
-    if kind != "I64" or any(n < 0 for n in shape) or not 0 <= begin <= end <= len(body):
+    if not isinstance(entry, dict):
+        raise _bad(path, "has a tensor without shape, type or place")
+    shape, place = _integers(entry.get("shape"), MAX_DIMENSIONS), _integers(entry.get("data_offsets"), 2)
+    if len(place) != 2:
+        raise _bad(path, "has a tensor without shape, type or place")
+    begin, end = place
+    if entry.get("dtype") != "I64" or any(n < 0 for n in shape) or not 0 <= begin <= end <= len(body):
         raise _bad(path, "holds something else than int64 tensors")
-    if end - begin != 8 * int(np.prod(shape, dtype=np.int64)):
+    if end - begin != 8 * math.prod(shape):
         raise _bad(path, "has a tensor whose size does not fit its shape")
     return np.frombuffer(body[begin:end], dtype="<i8").astype(np.int64).reshape(shape)
 

@@ -84,6 +84,7 @@ def _opening_terms(name: str, code: CodeShape, claims: int) -> list[ErrorTerm]:
     return [
         ErrorTerm(f"{name}: batching of claims", f"{claims} / |K|", over_field(claims)),
         ErrorTerm(f"{name}: in-row sumcheck round", "2 / |K|", over_field(2), times=code.log_row),
+        ErrorTerm(f"{name}: mask challenge", "1 / |K|", over_field(1), f"{name}: row messages"),
         ErrorTerm(f"{name}: fold", "((1-rho)/2 n + 1) / |K|", over_field(distance), f"{name}: row messages"),
         ErrorTerm(f"{name}: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance), f"{name}: row messages"),
         _positions(name, code),
@@ -113,13 +114,16 @@ def _pad_terms(shape: PadShape) -> list[ErrorTerm]:
     ]
 
 
-def _tree_terms(leaves: int, n_vars: int, grinding: int) -> list[ErrorTerm]:
+def _tree_terms(leaves: int, n_vars: int, grinding: int, shared: int = 0) -> list[ErrorTerm]:
+    """shared: further polynomials of degree 1 per coordinate that rest on the tree's point (R7, zero padding)."""
     formula = f"2 * {leaves} / |K|, {grinding} bits of work"
     return [
         ErrorTerm("lookup: fingerprint", formula, over_field(2 * leaves) + grinding),
         ErrorTerm("lookup: layer combination", "1 / |K|", over_field(1), times=n_vars),
-        ErrorTerm("lookup: sumcheck round", "2 / |K|", over_field(2), times=n_vars * (n_vars - 1) // 2),
-        ErrorTerm("lookup: child", "1 / |K|", over_field(1), times=n_vars),
+        ErrorTerm(
+            "lookup: sumcheck round", f"{2 + shared} / |K|", over_field(2 + shared), times=n_vars * (n_vars - 1) // 2
+        ),
+        ErrorTerm("lookup: child", f"{1 + shared} / |K|", over_field(1 + shared), times=n_vars),
     ]
 
 
@@ -136,22 +140,17 @@ def segment_report(public: SegmentPublic) -> SecurityReport:
     """All terms of one segment's proof."""
     layout, layers = public.layout, public.run.L
     work, slots = segment_grinding_bits(public), layout.log_steps + layout.log_batch
-    terms = _tree_terms(layout.leaves.leaves, layout.leaves.n_vars, work)
+    # R7 and the zero padding are checked at the tree's point: a false one may vanish when a coordinate is drawn.
+    terms = _tree_terms(layout.leaves.leaves, layout.leaves.n_vars, work, shared=2)
     if public.cross_entropy:
         terms.append(ErrorTerm("loss: sumcheck round", "2 / |K|", over_field(2), times=slots))
-    coordinates = layout.leaves.n_vars + public.shape.log_unit
     equations = 2 * layers + 2 * sum(public.run.bias) + layers - 1
     terms += [
-        ErrorTerm("matrix products: sumcheck round", "2 / |K|", over_field(2), times=public.shape.n_vars),
+        # 2 for the round, 1 for R7, which is checked at the same unit point.
+        ErrorTerm("matrix products: sumcheck round", "3 / |K|", over_field(3), times=public.shape.n_vars),
         ErrorTerm("unrolling: combination", f"{equations} / |K|", over_field(equations)),
         ErrorTerm("unrolling: sumcheck round", "3 / |K|", over_field(3), times=slots),
-        # R7 is checked at the random point of the leaves and of x: a difference of the weights may vanish there.
-        ErrorTerm("weights at the end: coordinate", "1 / |K|", over_field(1), times=coordinates),
-        ErrorTerm(
-            "padding is zero",
-            f"({layout.log_row} + {len(layout.columns)}) / |K|",
-            over_field(layout.log_row + len(layout.columns)),
-        ),
+        ErrorTerm("padding is zero", f"{len(layout.columns)} / |K|", over_field(len(layout.columns))),
         ErrorTerm("features: merged claims", "1 / |K|", over_field(1)),
     ]
     codes = {"witness": layout.code, "dataset": public.dataset.code}

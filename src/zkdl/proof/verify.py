@@ -1,14 +1,16 @@
 """The verifier of a whole run: `verify(path)` returns what was proven or raises. [review.md, (b) 5-11]
 
-Needs neither the data nor the weights, and imports numpy and the standard library only. The container is streamed: one
-section at a time. Anything wrong is a typed error: Rejected (a false or unexpected proof), MalformedProof or
-VersionError (not a proof of this format), UsageError (the caller's own files or arguments).
+Needs neither the data nor the weights, and imports numpy and the standard library only. The container is streamed: what a
+section needs is derived when its turn comes and dropped after it, so memory does not grow with the number of segments, and
+nothing large is derived for a proof whose first section is false. Anything wrong is a typed error: Rejected (a false or
+unexpected proof), MalformedProof or VersionError (not a proof of this format), UsageError (the caller's own files or
+arguments), ResourceError (this machine is too small for the statement).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -19,14 +21,15 @@ from numpy.typing import NDArray
 from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
-from zkdl.commitment.stored import dataset_root, weights_root
-from zkdl.errors import MalformedProof, NotProvable, Rejected, UsageError, VersionError
+from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, UsageError, VersionError
 from zkdl.proof import certificate
 from zkdl.proof.certificate import CertificateLayout
+from zkdl.proof.chain import check_chain
 from zkdl.proof.description import describe
 from zkdl.proof.format import Header, SectionReader, read_header
-from zkdl.proof.public import SegmentPublic, segment_public
-from zkdl.proof.revealed import read_weights
+from zkdl.proof.limits import check_sizes
+from zkdl.proof.outside import check_data, check_expected, check_weights
+from zkdl.proof.public import segment_public
 from zkdl.proof.run_certificates import (
     DATA_PROTOCOL,
     INITIAL_PROTOCOL,
@@ -40,9 +43,7 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
 Progress = Callable[[str, float], None]
-
-# Sizes beyond which this release refuses to start: they bound what a hostile header can make a verifier allocate.
-MAX_SIZES = {"examples": 1 << 28, "width": 1 << 16, "layers": 256, "steps": 1 << 40, "batch": 1 << 16, "slots": 1 << 22}
+DATA_NAME, INITIAL_NAME = "data certificate", "range of the initial weights"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Verified:
     """What has been proven.
 
     Attributes:
+        reports: error terms of every section, in file order.
         checked: extra checks that were asked for and held: "weights", "data", "expected".
         timings_s: seconds per section.
     """
@@ -96,143 +98,79 @@ class Verified:
         }
 
 
-def _check_sizes(header: Header) -> None:
-    run = header.run
-    found = {
-        "examples": run.examples,
-        "width": max(run.widths),
-        "layers": len(run.widths) - 1,
-        "steps": run.steps,
-        "batch": run.batch,
-        "slots": max((2 * s.steps * 2 * run.batch for s in header.segments), default=0),
-    }
-    for name, value in found.items():
-        if value > MAX_SIZES[name]:
-            raise MalformedProof("the statement is larger than this verifier accepts", code="TOO_LARGE", field=name)
-
-
-def _check_chain(header: Header) -> None:
-    """Positions, roots and bounds of consecutive segments, and the start of the chain. [review.md, holes 5, 7, 8]"""
-    run, segments = header.run, header.segments
-    if not segments:
-        raise Rejected("the proof has no segment", code="CHAIN")
-    first = segments[0]
-    if first.first_step == 0:
-        start = first.w_in
-        if start.root != (run.init_root or ""):
-            raise Rejected("the first weights are not the declared initial ones", code="CHAIN", segment=0)
-        if start.weight_bound != run.init_weight_bound or start.bias_bound != run.init_bias_bound:
-            raise Rejected("the first weight bounds are not the declared ones", code="CHAIN", segment=0)
-    elif first.w_in.root == "":
-        raise Rejected("a later segment cannot start from the seed", code="CHAIN", segment=first.index)
-    for before, after in zip(segments[:-1], segments[1:], strict=True):
-        if after.w_in != before.w_out or after.index != before.index + 1:
-            raise Rejected("a segment does not continue the one before it", code="CHAIN", segment=after.index)
-    for segment in segments[1:]:
-        if segment.w_in.root == "":
-            raise Rejected("a later segment cannot start from the seed", code="CHAIN", segment=segment.index)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything derived from a header that passed all public checks."""
-
-    segments: list[SegmentPublic]
-    data: CertificateLayout
-    initial: CertificateLayout | None
-
-    def reports(self) -> list[SecurityReport]:
-        """Error terms of every section, segments first."""
-        reports = [segment_report(public) for public in self.segments]
-        reports.append(certificate_report("data certificate", self.data))
-        if self.initial is not None:
-            reports.append(certificate_report("range of the initial weights", self.initial))
-        return reports
-
-
-def plan(header: Header, parameters: ParameterSet) -> Plan:
-    """Public checks (formats, scales, static bounds, positions) and all sizes that follow."""
-    _check_sizes(header)
-    run = header.run
+def check_statement(header: Header) -> None:
+    """Every public rule: sizes, formats, scales, static bounds, positions. Raises MalformedProof, Rejected."""
+    check_sizes(header)
     try:
-        run.validate()
+        header.run.validate()
         for segment in header.segments:
-            segment.validate(run)
-        _check_chain(header)
-        segments = [segment_public(run, segment, parameters) for segment in header.segments]
-        initial = initial_certificate_layout(run, parameters) if run.init_root is not None else None
-        return Plan(segments, data_certificate_layout(run, parameters), initial)
+            segment.validate(header.run)
     except NotProvable as error:
         raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
+    check_chain(header.run, header.segments)
 
 
-def _matches(expected: Any, found: Any) -> bool:
-    if isinstance(expected, dict):
-        return isinstance(found, dict) and all(k in found and _matches(v, found[k]) for k, v in expected.items())
-    return bool(expected == found) and isinstance(expected, bool) == isinstance(found, bool)
-
-
-def _check_expected(run: RunStatement, expect: Mapping[str, Any]) -> None:
-    found = run.to_json()
-    for key, value in expect.items():
-        if key not in found:
-            raise UsageError("the expected statement names a field that does not exist", code="EXPECT_FIELD", field=key)
-        if not _matches(value, found[key]):
-            raise Rejected("the proof is for another statement than expected", code="EXPECTED_STATEMENT", field=key)
-
-
-def _check_weights(header: Header, path: Path | str, parameters: ParameterSet, backend: Backend) -> None:
-    """The revealed weights and key must give the proven root."""
-    last = header.segments[-1]
-    weights, key, weight_frac = read_weights(path)
+def section_reports(header: Header, parameters: ParameterSet) -> Iterator[SecurityReport]:
+    """Error terms of every section of a header that passed `check_statement`, in file order, without any proof."""
     run = header.run
-    shapes = [w.shape for w in weights.W] == list(zip(run.widths[:-1], run.widths[1:], strict=True))
-    if not shapes or [b is not None for b in weights.b] != list(run.bias) or weight_frac != run.format.weight_frac:
-        raise Rejected("these are weights of another model", code="WEIGHTS_MODEL", file=str(path))
-    if weights_root(weights, key, run.weights_budget, parameters, backend).hex() != last.w_out.root:
-        raise Rejected("these are not the proven weights", code="WEIGHTS", file=str(path))
+    yield certificate_report(DATA_NAME, data_certificate_layout(run, parameters))
+    if run.init_root is not None:
+        yield certificate_report(INITIAL_NAME, initial_certificate_layout(run, parameters))
+    for segment in header.segments:
+        yield segment_report(segment_public(run, segment, parameters))
 
 
-def _check_data(
-    header: Header,
-    data: tuple[NDArray[np.int32], NDArray[np.int32]],
-    key: bytes | None,
-    parameters: ParameterSet,
-    backend: Backend,
-) -> None:
-    """The auditor's data and key must give the committed root."""
-    if key is None:
-        raise UsageError("checking the data needs the dataset key", code="DATA_KEY", hint="Pass --data-key")
-    features, labels = data
-    run = header.run
-    if features.shape != (run.examples, run.widths[0]) or labels.shape != (run.examples,):
-        raise Rejected("these are data of another shape", code="DATA_ROOT", got=features.shape)
-    if labels.size and (int(labels.min()) < 0 or int(labels.max()) >= run.classes):
-        raise Rejected("these data have a label that is not a class of the run", code="DATA_ROOT")
-    if dataset_root(features, labels, run.classes, key, run.data_budget, parameters, backend).hex() != run.data_root:
-        raise Rejected("these are not the committed data", code="DATA_ROOT")
+class _Sections:
+    """Verifies the sections of one container, one after the other."""
+
+    def __init__(self, header: Header, parameters: ParameterSet, backend: Backend) -> None:
+        self.run = header.run
+        self.segments = header.segments
+        self.parameters = parameters
+        self.backend = backend
+        self.reports: list[SecurityReport] = []
+
+    def _report(self, report: SecurityReport) -> None:
+        """Sizes that do not reach the promised soundness are refused before a byte of the section is read."""
+        if report.bits < self.parameters.soundness_bits:
+            raise Rejected("the parameters do not reach the promised soundness", code="SOUNDNESS", section=report.name)
+        self.reports.append(report)
+
+    def verify(self, name: str, source: SectionReader) -> None:
+        if name == "data":
+            layout = data_certificate_layout(self.run, self.parameters)
+            self._certificate(DATA_NAME, DATA_PROTOCOL, layout, self.run.data_root, source)
+        elif name == "initial" and self.run.init_root is not None:
+            layout = initial_certificate_layout(self.run, self.parameters)
+            self._certificate(INITIAL_NAME, INITIAL_PROTOCOL, layout, self.run.init_root, source)
+        else:
+            self._segment(self.segments[int(name.removeprefix("segment-"))], source)
+
+    def _certificate(
+        self, name: str, protocol: str, layout: CertificateLayout, root: str, source: SectionReader
+    ) -> None:
+        self._report(certificate_report(name, layout))
+        certificate.verify(self.backend, protocol, self.run.canonical(), layout, bytes.fromhex(root), source)
+
+    def _segment(self, segment: SegmentStatement, source: SectionReader) -> None:
+        public = segment_public(self.run, segment, self.parameters)
+        self._report(segment_report(public))
+        initial = initial_weights(self.run) if public.seeded else None
+        verify_segment(public, source, self.backend, initial)
 
 
-def _verify_sections(
-    header: Header, derived: Plan, stream: IO[bytes], backend: Backend, progress: Progress
-) -> dict[str, float]:
-    """Verify every section in file order; returns seconds per section."""
-    run, timings = header.run, {}
-    statement = run.canonical()
-    initial = initial_weights(run) if any(public.seeded for public in derived.segments) else None
+def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], progress: Progress) -> dict[str, float]:
+    """All sections in file order; returns seconds per section."""
+    timings = {}
     for k, (name, size) in enumerate(header.sections):
         progress(name, k / len(header.sections))
         started = time.perf_counter()
         source = SectionReader(stream, size)
-        if name == "data":
-            certificate.verify(backend, DATA_PROTOCOL, statement, derived.data, bytes.fromhex(run.data_root), source)
-        elif name == "initial" and derived.initial is not None and run.init_root is not None:
-            certificate.verify(
-                backend, INITIAL_PROTOCOL, statement, derived.initial, bytes.fromhex(run.init_root), source
-            )
-        else:
-            public = derived.segments[int(name.removeprefix("segment-"))]
-            verify_segment(public, source, backend, initial if public.seeded else None)
+        try:
+            sections.verify(name, source)
+        except NotProvable as error:
+            raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
+        source.finish(name)
         timings[name] = time.perf_counter() - started
     if stream.read(1):
         raise MalformedProof("bytes follow the end of the proof", code="PROOF_TRAILING")
@@ -263,7 +201,7 @@ def verify(
         expect: fields of the run statement that must have these values.
         parameter_sets: names that are accepted; the command line always uses the built-in ones.
 
-    Raises: Rejected, MalformedProof, VersionError, UsageError.
+    Raises: Rejected, MalformedProof, VersionError, UsageError, ResourceError.
     """
     backend = backend or get_backend()
     path = Path(path)
@@ -271,30 +209,29 @@ def verify(
         stream = path.open("rb")
     except OSError as error:
         raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(path)) from error
+    checked = []
     with stream:
         header = read_header(stream)
-        if header.run.parameter_set not in parameter_sets:
-            raise VersionError(
-                "the proof uses a parameter set that this verifier does not accept",
-                code="PARAMETER_SET",
-                name=header.run.parameter_set[:80],
-            )
-        parameters = parameter_sets[header.run.parameter_set]
-        derived = plan(header, parameters)
+        name = header.run.parameter_set
+        if name not in parameter_sets:
+            message = "the proof uses a parameter set that this verifier does not accept"
+            raise VersionError(message, code="PARAMETER_SET", name=name[:80])
+        parameters = parameter_sets[name]
+        check_statement(header)
         if expect is not None:
-            _check_expected(header.run, expect)
-        reports = derived.reports()
-        for report in reports:
-            if report.bits < parameters.soundness_bits:
-                raise Rejected(
-                    "the parameters do not reach the promised soundness", code="SOUNDNESS", section=report.name
-                )
-        timings = _verify_sections(header, derived, stream, backend, progress or _quiet)
-    checked = [] if expect is None else ["expected"]
-    if weights is not None:
-        _check_weights(header, weights, parameters, backend)
-        checked.append("weights")
-    if data is not None:
-        _check_data(header, data, data_key, parameters, backend)
-        checked.append("data")
-    return Verified(header.run, header.segments, reports, checked, timings)
+            check_expected(header.run, expect)
+            checked.append("expected")
+        sections = _Sections(header, parameters, backend)
+        try:
+            timings = _verify_sections(header, sections, stream, progress or _quiet)
+            if weights is not None:
+                check_weights(header, weights, parameters, backend)
+                checked.append("weights")
+            if data is not None:
+                check_data(header, data, data_key, parameters, backend)
+                checked.append("data")
+        except MemoryError as error:
+            raise ResourceError(
+                "this machine has too little memory to verify the statement", code="MEMORY", file=str(path)
+            ) from error
+    return Verified(header.run, header.segments, sections.reports, checked, timings)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkdl.algebra.eq import eq_prefix
-from zkdl.algebra.extension import ONE, ZERO, Array, Ext, from_array, to_array
+from zkdl.algebra.extension import ONE, ZERO, Array, Ext, from_array, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.hiding.ledger import Affine, PadCount, ProverLedger, VerifierLedger, constant
 from zkdl.protocols.matmul import MatmulClaims, MatmulShape
@@ -63,23 +63,26 @@ def pads(shape: MatmulShape, schedule: UpdateSchedule) -> PadCount:
     return cubic_pads(schedule.log_steps + schedule.log_batch) + PadCount(products=2 * shape.layers - 1)
 
 
-def _suffix_sums(backend: Backend, step_point: list[Ext]) -> list[Ext]:
-    """later[s] = sum_{t > s} eq(t', t)."""
+def _later(backend: Backend, step_point: list[Ext], steps: int) -> Array:
+    """sum_{t > s} eq(t', t) for s < steps, t over the padded steps: (steps, 2)."""
     values = from_array(backend.eq_table(to_array(step_point).reshape(-1, 2)))
     later, running = [ZERO] * len(values), ZERO
     for s in range(len(values) - 1, -1, -1):
         later[s] = running
         running = running + values[s]
-    return later
+    return to_array(later[:steps])
 
 
 @dataclass(frozen=True)
 class _Equations:
-    """Per step s < T: coefficient of each product. direct, bias: by layer; transposed: by l < L; claim: hidden total."""
+    """Per step s < T: coefficient of each product, (T, 2). direct, bias: by layer; transposed: by l < L.
 
-    direct: list[list[Ext]]
-    bias: list[list[Ext]]
-    transposed: list[list[Ext]]
+    claim: hidden total.
+    """
+
+    direct: list[Array]
+    bias: list[Array | None]
+    transposed: list[Array]
     claim: Affine
 
 
@@ -93,44 +96,49 @@ def _equations(
     rho: Ext,
 ) -> _Equations:
     """Combine all equations with powers of rho, in layer order."""
-    later = _suffix_sums(backend, claims.step_point)
+    later = _later(backend, claims.step_point, schedule.updates.shape[1])
     powers = [ONE]
 
     def next_power() -> Ext:
         powers.append(powers[-1] * rho)
         return powers[-2]
 
-    direct, bias, transposed = [], [], []
+    def coefficients(l: int, now: Ext, final: Ext, unit: int = 1) -> Array:
+        """unit * c_l(s) * (later(s) * now + final)."""
+        combined = backend.k_add(backend.k_mul(later, now.array()), final.array())
+        updates = backend.f_from_int(np.ascontiguousarray(schedule.updates[l]))
+        scaled = backend.f_mul(updates, np.full(1, unit, dtype=np.uint64))
+        return backend.f_mul(combined, np.ascontiguousarray(np.repeat(scaled[:, np.newaxis], 2, axis=1)))
+
+    direct: list[Array] = []
+    bias: list[Array | None] = []
+    transposed: list[Array] = []
     total = constant(0)
     for l in range(shape.layers):
-        updates = [int(c) for c in schedule.updates[l]]
         now, final = next_power(), next_power()
         total = total + (start.weights[l] - claims.weights[l]) * now + (start.weights[l] - end.weights[l]) * final
-        direct.append([(later[s] * now + final) * c for s, c in enumerate(updates)])
+        direct.append(coefficients(l, now, final))
+        bias.append(None)
         if shape.bias[l]:
             now, final = next_power(), next_power()
             begin, middle, last = start.biases[l], claims.biases[l], end.biases[l]
             if begin is None or middle is None or last is None:
                 raise ValueError("a bias value is missing")
             total = total + (begin - middle) * now + (begin - last) * final
-            bias.append([(later[s] * now + final) * c * shape.bias_units[l] for s, c in enumerate(updates)])
-        else:
-            bias.append([])
+            bias[l] = coefficients(l, now, final, shape.bias_units[l])
     for l in range(shape.layers - 1):
         now = next_power()
         total = total + (start.transposed[l] - claims.transposed[l]) * now
-        transposed.append([later[s] * now * int(c) for s, c in enumerate(schedule.updates[l + 1])])
+        transposed.append(coefficients(l + 1, now, ZERO))
     return _Equations(direct, bias, transposed, total)
 
 
-def _masked_table(schedule: UpdateSchedule, coefficients: list[Ext]) -> Array:
+def _masked_table(schedule: UpdateSchedule, coefficients: Array) -> Array:
     """coefficient(s) * v(s, b) over the padded (s, b): (T' * B', 2)."""
     table = np.zeros((1 << schedule.log_steps, 1 << schedule.log_batch, 2), dtype=np.uint64)
     examples = np.arange(1 << schedule.log_batch)
     mask = examples[np.newaxis, :] < schedule.sizes[:, np.newaxis]
-    table[: len(coefficients)] = np.where(
-        mask[:, :, np.newaxis], to_array(coefficients)[:, np.newaxis, :], np.uint64(0)
-    )
+    table[: len(coefficients)] = np.where(mask[:, :, np.newaxis], coefficients[:, np.newaxis, :], np.uint64(0))
     return table.reshape(-1, 2)
 
 
@@ -145,18 +153,20 @@ def _close(
     products: Sequence[tuple[Affine, Affine, Affine]],
 ) -> UnrollClaims:
     steps, examples = point[: schedule.log_steps], point[schedule.log_steps :]
-    step_eq = from_array(backend.eq_table(to_array(steps).reshape(-1, 2)))
-    valid = {int(size): eq_prefix(examples, int(size)) for size in np.unique(schedule.sizes)}
-    weights = [step_eq[s] * valid[int(size)] for s, size in enumerate(schedule.sizes)]
+    step_eq = np.ascontiguousarray(backend.eq_table(to_array(steps).reshape(-1, 2))[: len(schedule.sizes)])
+    found, which = np.unique(schedule.sizes, return_inverse=True)
+    valid = to_array([eq_prefix(examples, int(size)) for size in found])
+    weights = backend.k_mul(step_eq, np.ascontiguousarray(valid[which]))
 
-    def at_point(coefficients: list[Ext]) -> Ext:
-        return sum((w * c for w, c in zip(weights, coefficients, strict=True)), ZERO)
+    def at_point(coefficients: Array) -> Ext:
+        return scalar(backend.k_sum(backend.k_mul(weights, coefficients)))
 
     layers = shape.layers
     for l in range(layers):
         claim = claim - products[l][2] * at_point(equations.direct[l])
-        if shape.bias[l]:
-            claim = claim - products[l][1] * at_point(equations.bias[l])
+        bias = equations.bias[l]
+        if bias is not None:
+            claim = claim - products[l][1] * at_point(bias)
     for l in range(layers - 1):
         claim = claim - products[layers + l][2] * at_point(equations.transposed[l])
     ledger.require_zero(claim)
@@ -193,7 +203,7 @@ def prove(
     terms += [
         (_masked_table(schedule, coefficients), ones, g)
         for coefficients, (_, g) in zip(equations.bias, direct, strict=True)
-        if coefficients
+        if coefficients is not None
     ]
     n_vars = schedule.log_steps + schedule.log_batch
     point, finals, claim = prove_triple(ledger, backend, equations.claim, terms, n_vars, "unroll")

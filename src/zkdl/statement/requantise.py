@@ -91,7 +91,7 @@ def _requant(k: int, e: int, w: int, r: int, layer: int, direction: str) -> Requ
         f"a top limb of {w} bits needs too large a table",
         "lower the number formats",
     )
-    need(1 <= r <= MAX_TABLE_BITS, f"low limbs of {r} bits are not supported", "choose 1..22")
+    need(1 <= r <= MAX_TABLE_BITS, f"low limbs of {r} bits are not supported", f"choose 1..{MAX_TABLE_BITS}")
     need(h <= 2 * r, f"{h} low bits do not fit in two limbs of {r}", "raise low_bits")
     offset = (1 << (k - 1)) + (1 << (w - e - 1 + k))
     low, mid = (h, 0) if h <= r else (r, h - r)

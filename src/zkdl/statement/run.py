@@ -9,7 +9,7 @@ from zkdl.statement import initialisation, sampler
 from zkdl.statement.canonical import Fields, Json, encode, require, require_hex, require_range
 
 # Table sizes bound what a verifier allocates for a statement that it has not accepted yet.
-MAX_TABLE_BITS = 22
+MAX_TABLE_BITS = 21
 MAX_WIDTH = 1 << 20
 MAX_LAYERS = 256
 MAX_BATCH = 1 << 16

@@ -7,6 +7,7 @@ not depend on how the run is cut into segments. [review.md, (b) 9]
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +25,15 @@ def seed(run: RunStatement) -> bytes:
     return hashlib.shake_256(_SEED_LABEL + run.canonical()).digest(32)
 
 
+@lru_cache(maxsize=2)
 def permutation(sampler_seed: bytes, epoch: int, examples: int) -> NDArray[np.int64]:
     """A permutation of 0..examples-1, (examples,) int64: stable argsort of 64-bit keys."""
     stream = hashlib.shake_256(_PERMUTATION_LABEL + sampler_seed + epoch.to_bytes(8, "little"))
     keys = np.frombuffer(stream.digest(8 * examples), dtype="<u8")
-    return np.argsort(keys, kind="stable").astype(np.int64)
+    order = np.argsort(keys, kind="stable").astype(np.int64)
+    # Consecutive segments share an epoch; a cached array must not change under its other users.
+    order.flags.writeable = False
+    return order
 
 
 def steps_per_epoch(run: RunStatement) -> int:

@@ -6,6 +6,8 @@ A partial batch is divided by the nominal batch size as well.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +25,13 @@ _LIMIT = 1 << 62
 
 def rate_spans(run: RunStatement, first_step: int, steps: int) -> list[tuple[int, int]]:
     """(lr_q, number of steps) of the pieces of the schedule that meet the steps, in order."""
-    ends = [start for start, _ in run.schedule[1:]] + [first_step + steps]
-    spans = []
-    for (start, rate), end in zip(run.schedule, ends, strict=True):
-        count = min(end, first_step + steps) - max(start, first_step)
-        if count > 0:
-            spans.append((rate, count))
-    return spans
+    end = first_step + steps
+    # A statement may have many segments and a long schedule: only the pieces that meet are looked at.
+    low = bisect_right(run.schedule, (first_step, _LIMIT)) - 1
+    high = bisect_right(run.schedule, (end - 1, _LIMIT))
+    pieces = run.schedule[max(low, 0) : high]
+    ends = [start for start, _ in pieces[1:]] + [end]
+    return [(rate, stop - max(start, first_step)) for (start, rate), stop in zip(pieces, ends, strict=True)]
 
 
 def update_ratio(run: RunStatement, scales: Scales, layer: int, rate: int) -> tuple[int, int]:
@@ -55,6 +57,12 @@ def update_integer(run: RunStatement, scales: Scales, layer: int, rate: int) -> 
             "the update factor exceeds 62 bits", code="UPDATE_RANGE", hint="lower weight_frac", layer=layer
         )
     return c
+
+
+def rate_error(run: RunStatement, scales: Scales, layer: int, rate: int) -> Fraction:
+    """|c - exact| / exact: how far the step that is taken is from the stated learning rate. Below 1 as c >= 1."""
+    numerator, denominator = update_ratio(run, scales, layer, rate)
+    return Fraction(abs(update_integer(run, scales, layer, rate) * denominator - numerator), numerator)
 
 
 def update_integers(run: RunStatement, scales: Scales, first_step: int, steps: int) -> NDArray[np.int64]:

@@ -197,7 +197,7 @@ def test_relations(name):
     assert not case.start.equal(case.end), "nothing was learned"
 
 
-@pytest.mark.parametrize("limbs", [Limbs(6, 6, 22), Limbs(0, 0, 13), Limbs(3, 1, 15), Limbs(2, 5, 18)])
+@pytest.mark.parametrize("limbs", [Limbs(6, 6, 21), Limbs(0, 0, 13), Limbs(3, 1, 15), Limbs(2, 5, 18)])
 def test_relations_with_two_and_three_limbs(limbs):
     case = _execute({}, limbs)
     _check(case)

@@ -1,0 +1,70 @@
+"""What ties a proof to the world outside it: an expected statement, revealed weights, an auditor's data.
+
+Weights and data are checked by recomputing the root of their commitment from the revealed key. A digest alone would prove
+nothing: the commitment is what the proof is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkdl.backend.base import Backend
+from zkdl.commitment.parameters import ParameterSet
+from zkdl.commitment.stored import dataset_root, weights_root
+from zkdl.errors import Rejected, UsageError
+from zkdl.proof.format import Header
+from zkdl.proof.revealed import read_weights
+from zkdl.statement.run import RunStatement
+
+
+def _matches(expected: Any, found: Any) -> bool:
+    if isinstance(expected, dict):
+        return isinstance(found, dict) and all(k in found and _matches(v, found[k]) for k, v in expected.items())
+    return bool(expected == found) and isinstance(expected, bool) == isinstance(found, bool)
+
+
+def check_expected(run: RunStatement, expect: Mapping[str, Any]) -> None:
+    """Fields of the run statement must have these values. Raises Rejected, UsageError for an unknown field."""
+    found = run.to_json()
+    for key, value in expect.items():
+        if key not in found:
+            raise UsageError("the expected statement names a field that does not exist", code="EXPECT_FIELD", field=key)
+        if not _matches(value, found[key]):
+            raise Rejected("the proof is for another statement than expected", code="EXPECTED_STATEMENT", field=key)
+
+
+def check_weights(header: Header, path: Path | str, parameters: ParameterSet, backend: Backend) -> None:
+    """The revealed weights and key must give the proven root. Raises Rejected, UsageError for another kind of file."""
+    last = header.segments[-1]
+    weights, key, weight_frac = read_weights(path)
+    run = header.run
+    shapes = [w.shape for w in weights.W] == list(zip(run.widths[:-1], run.widths[1:], strict=True))
+    if not shapes or [b is not None for b in weights.b] != list(run.bias) or weight_frac != run.format.weight_frac:
+        raise Rejected("these are weights of another model", code="WEIGHTS_MODEL", file=str(path))
+    if weights_root(weights, key, run.weights_budget, parameters, backend).hex() != last.w_out.root:
+        raise Rejected("these are not the proven weights", code="WEIGHTS", file=str(path))
+
+
+def check_data(
+    header: Header,
+    data: tuple[NDArray[np.int32], NDArray[np.int32]],
+    key: bytes | None,
+    parameters: ParameterSet,
+    backend: Backend,
+) -> None:
+    """The auditor's quantised data and key must give the committed root. Raises Rejected, UsageError without a key."""
+    if key is None:
+        raise UsageError("checking the data needs the dataset key", code="DATA_KEY", hint="Pass --data-key")
+    features, labels = data
+    run = header.run
+    if features.shape != (run.examples, run.widths[0]) or labels.shape != (run.examples,):
+        raise Rejected("these are data of another shape", code="DATA_ROOT", got=features.shape)
+    if labels.size and (int(labels.min()) < 0 or int(labels.max()) >= run.classes):
+        raise Rejected("these data have a label that is not a class of the run", code="DATA_ROOT")
+    if dataset_root(features, labels, run.classes, key, run.data_budget, parameters, backend).hex() != run.data_root:
+        raise Rejected("these are not the committed data", code="DATA_ROOT")
