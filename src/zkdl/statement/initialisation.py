@@ -1,7 +1,8 @@
 """Initial weights from a public seed, by integer arithmetic, so that anybody can recompute them.
 
-A weight is a sum of twelve 16-bit uniforms (Irwin-Hall, close to normal, deviation sqrt(2^32 - 1)), centred,
-scaled to sqrt(2 / fan_in) in hidden layers and sqrt(1 / fan_in) in the last one. Biases start at 0.
+A weight is a sum of four 16-bit uniforms (Irwin-Hall, close to normal, deviation 2^16 / sqrt(3)), centred, scaled
+to sqrt(2 / fan_in) in hidden layers and sqrt(1 / fan_in) in the last one. Biases start at 0. The stream is cut into
+blocks, each from a hash of its own, so that the memory for expanding a large layer does not grow with it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from zkdl.statement.weights import Weights
 if TYPE_CHECKING:
     from zkdl.statement.run import RunStatement
 
-_LABEL = b"zkdl/initial-weights/1"
-_TERMS = 12
+_LABEL = b"zkdl/initial-weights/2"
+_BLOCK = 1 << 18
+_TERMS = 4
 _CENTRE = _TERMS * ((1 << 16) - 1) // 2
 _UNIT_BITS = 16
 
 
 def _deviation(run: RunStatement, layer: int) -> int:
-    """floor(2^fw times the standard deviation)."""
-    gain = 2 if layer < run.L else 1
+    """floor(2^fw times sqrt(3) standard deviations: the sum of four uniforms has deviation 2^16 / sqrt(3))."""
+    gain = 6 if layer < run.L else 3
     return isqrt((gain << (2 * run.format.weight_frac)) // run.widths[layer - 1])
 
 
@@ -47,11 +49,14 @@ def initial_weights(run: RunStatement) -> Weights:
     matrices = []
     for layer in range(1, run.L + 1):
         inputs, outputs = run.widths[layer - 1], run.widths[layer]
-        count = inputs * outputs
-        stream = hashlib.shake_256(prefix + layer.to_bytes(4, "little")).digest(2 * _TERMS * count)
-        uniforms = np.frombuffer(stream, dtype="<u2").reshape(count, _TERMS)
-        centred = uniforms.sum(axis=1, dtype=np.int64) - _CENTRE
-        scaled = (centred * _deviation(run, layer) + (1 << (_UNIT_BITS - 1))) >> _UNIT_BITS
-        matrices.append(scaled.reshape(inputs, outputs))
+        matrix = np.empty(inputs * outputs, dtype=np.int64)
+        for block, first in enumerate(range(0, len(matrix), _BLOCK)):
+            part = matrix[first : first + _BLOCK]
+            place = layer.to_bytes(4, "little") + block.to_bytes(4, "little")
+            stream = hashlib.shake_256(prefix + place).digest(2 * _TERMS * len(part))
+            uniforms = np.frombuffer(stream, dtype="<u2").reshape(len(part), _TERMS)
+            centred = uniforms.sum(axis=1, dtype=np.int64) - _CENTRE
+            part[:] = (centred * _deviation(run, layer) + (1 << (_UNIT_BITS - 1))) >> _UNIT_BITS
+        matrices.append(matrix.reshape(inputs, outputs))
     biases = [np.zeros(d, dtype=np.int64) if has else None for d, has in zip(run.widths[1:], run.bias, strict=True)]
     return Weights(matrices, biases)

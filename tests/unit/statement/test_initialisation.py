@@ -35,14 +35,22 @@ def test_against_python_integers():
     run = make_run()
     weights = initialisation.initial_weights(run)
     for layer, (inputs, outputs) in enumerate([(6, 5), (5, 4), (4, 3)], start=1):
-        label = b"zkdl/initial-weights/1" + bytes.fromhex("b2" * 32) + layer.to_bytes(4, "little")
-        stream = hashlib.shake_256(label).digest(24 * inputs * outputs)
-        deviation = isqrt(((2 if layer < 3 else 1) << 52) // inputs)
+        label = b"zkdl/initial-weights/2" + bytes.fromhex("b2" * 32) + layer.to_bytes(4, "little") + bytes(4)
+        stream = hashlib.shake_256(label).digest(8 * inputs * outputs)
+        deviation = isqrt(((6 if layer < 3 else 3) << 52) // inputs)
         for i in range(inputs * outputs):
-            chunk = stream[24 * i : 24 * i + 24]
-            total = sum(int.from_bytes(chunk[2 * j : 2 * j + 2], "little") for j in range(12))
-            expected = ((total - 393210) * deviation + (1 << 15)) >> 16
+            chunk = stream[8 * i : 8 * i + 8]
+            total = sum(int.from_bytes(chunk[2 * j : 2 * j + 2], "little") for j in range(4))
+            expected = ((total - 131070) * deviation + (1 << 15)) >> 16
             assert weights.W[layer - 1].ravel()[i] == expected
+
+
+def test_blocks_are_hashes_of_their_own(monkeypatch):
+    whole = initialisation.initial_weights(make_run())
+    monkeypatch.setattr(initialisation, "_BLOCK", 7)
+    cut = initialisation.initial_weights(make_run())
+    for a, b in zip(whole.W, cut.W, strict=True):
+        assert np.array_equal(a.ravel()[:7], b.ravel()[:7]) and not np.array_equal(a, b)
 
 
 def test_bound_holds_and_is_tight(monkeypatch):
