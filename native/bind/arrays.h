@@ -63,5 +63,6 @@ void bind_tables(nb::module_& m);
 void bind_rounds(nb::module_& m);
 void bind_matrices(nb::module_& m);
 void bind_codes(nb::module_& m);
+void bind_leaves(nb::module_& m);
 
 }  // namespace zkdl

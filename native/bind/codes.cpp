@@ -45,10 +45,76 @@ void define_encode(nb::module_& m) {
             const u64* mask = random.data();
             u64* to = out.data();
             const nb::gil_scoped_release release;
-            encode_rows(from, mask, rows, size, random_count, n, to, threads);
+            Encoder(size, random_count, n, threads).encode(from, mask, rows, to, threads);
         },
         "rows"_a.noconvert(), "random"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
         "(m, ell) i32, i64 or u64, (m, t) u64 into out (m, n): W + (x^ell - 1)*R on the code domain.");
+}
+
+// Rows whose code is held at once: whole SHA blocks, and few enough that they stay in the last-level cache.
+constexpr u64 kStreamedRows = 16;
+
+void require_streamed(u64 rows, u64 size, u64 random_rows, u64 random_count, u64 n) {
+    require_power_of_two(size, "the row length must be a power of two up to 2^32");
+    require_power_of_two(n, "n must be a power of two up to 2^32");
+    require(size + random_count <= n, "row length plus random coefficients must not exceed n");
+    require(random_rows == rows, "rows and random must have as many rows");
+    require(rows < (u64{1} << 32), "there must be fewer than 2^32 rows");
+}
+
+template <class Integer>
+void define_streamed(nb::module_& m) {
+    m.def(
+        "encode_and_hash",
+        [](In<Integer, 2> values, Rows random, Digests salts, DigestsOut out, unsigned threads) {
+            const u64 rows = values.shape(0), size = values.shape(1), random_count = random.shape(1), n = out.shape(0);
+            require_streamed(rows, size, random.shape(0), random_count, n);
+            require(salts.shape(0) == n, "salts and out must have the same length");
+            thread_count(threads);
+            const Integer* from = values.data();
+            const u64* mask = random.data();
+            const u8* salt = salts.data();
+            u8* to = out.data();
+            const nb::gil_scoped_release release;
+            const CompressPair compress = compress_pair();
+            const Encoder encoder(size, random_count, n, threads);
+            ColumnHashes hashes(salt, rows, n);
+            std::vector<u64> code(kStreamedRows * n);
+            for (u64 row = 0; row < rows; row += kStreamedRows) {
+                const u64 height = rows - row < kStreamedRows ? rows - row : kStreamedRows;
+                encoder.encode(from + row * size, mask + row * random_count, height, code.data(), threads);
+                hashes.absorb(code.data(), height, threads, compress);
+            }
+            hashes.finish(to, compress);
+        },
+        "rows"_a.noconvert(), "random"_a.noconvert(), "salts"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+        "(m, ell) i32, i64 or u64, (m, t) u64, (n, 32) u8 into out (n, 32): leaves of the code, which is not kept.");
+    m.def(
+        "encode_columns",
+        [](In<Integer, 2> values, Rows random, u64 n, In<i64, 1> indices, RowsOut out, unsigned threads) {
+            const u64 rows = values.shape(0), size = values.shape(1), random_count = random.shape(1);
+            require_streamed(rows, size, random.shape(0), random_count, n);
+            const u64 count = indices.shape(0);
+            require(out.shape(0) == count && out.shape(1) == rows, "out must have shape (indices, rows)");
+            const i64* at = indices.data();
+            for (u64 i = 0; i < count; ++i)
+                require(at[i] >= 0 && static_cast<u64>(at[i]) < n, "an index lies outside the code");
+            thread_count(threads);
+            const Integer* from = values.data();
+            const u64* mask = random.data();
+            u64* to = out.data();
+            const nb::gil_scoped_release release;
+            const Encoder encoder(size, random_count, n, threads);
+            std::vector<u64> code(kStreamedRows * n);
+            for (u64 row = 0; row < rows; row += kStreamedRows) {
+                const u64 height = rows - row < kStreamedRows ? rows - row : kStreamedRows;
+                encoder.encode(from + row * size, mask + row * random_count, height, code.data(), threads);
+                for (u64 i = 0; i < count; ++i)
+                    for (u64 r = 0; r < height; ++r) to[i * rows + row + r] = code[r * n + static_cast<u64>(at[i])];
+            }
+        },
+        "rows"_a.noconvert(), "random"_a.noconvert(), "n"_a, "indices"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+        "(m, ell) i32, i64 or u64, (m, t) u64, (i,) i64 into out (i, m): columns of the code.");
 }
 
 // is_portable leaves the SHA instructions of the processor unused; the digests are the same.
@@ -87,6 +153,9 @@ void bind_codes(nb::module_& m) {
     define_encode<i32>(m);
     define_encode<i64>(m);
     define_encode<u64>(m);
+    define_streamed<i32>(m);
+    define_streamed<i64>(m);
+    define_streamed<u64>(m);
     m.def("hash_columns", &hash_columns_of, "code"_a.noconvert(), "salts"_a.noconvert(), "first_index"_a,
           "out"_a.noconvert(), "threads"_a, "is_portable"_a = false,
           "(m, n) u64, (n, 32) u8 into out (n, 32): leaves of the columns.");

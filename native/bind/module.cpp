@@ -9,4 +9,5 @@ NB_MODULE(_native, m) {
     zkdl::bind_rounds(m);
     zkdl::bind_matrices(m);
     zkdl::bind_codes(m);
+    zkdl::bind_leaves(m);
 }

@@ -85,6 +85,47 @@ void hash_columns(const u64* code, const u8* salts, u64 first_index, u64 rows, u
     });
 }
 
+ColumnHashes::ColumnHashes(const u8* salts, u64 rows, u64 columns)
+    : rows_(rows), used_(kLeafPrefixBytes), columns_(columns) {
+    for (u64 c = 0; c < columns; ++c) {
+        columns_[c].state = sha_start();
+        leaf_prefix(columns_[c].tail, c, salts + 32 * c, static_cast<u32>(rows));
+    }
+}
+
+void ColumnHashes::absorb(const u64* code, u64 height, unsigned threads, CompressPair compress) {
+    const u64 columns = columns_.size(), tiles = (columns + kTileColumns - 1) / kTileColumns;
+    parallel_for(tiles, 16, threads, [&](u64 begin, u64 end) {
+        zkdl::Column tile[kTileColumns];
+        for (u64 t = begin; t < end; ++t) {
+            const u64 first = t * kTileColumns, width = std::min(kTileColumns, columns - first);
+            for (u64 c = 0; c < width; ++c) {
+                tile[c].state = columns_[first + c].state;
+                tile[c].used = used_;
+                std::memcpy(tile[c].message, columns_[first + c].tail, used_);
+            }
+            for (u64 row = 0; row < height; row += kTileRows)
+                absorb_tile(code + first, row, std::min(kTileRows, height - row), columns, tile, width, compress);
+            for (u64 c = 0; c < width; ++c) {
+                columns_[first + c].state = tile[c].state;
+                std::memcpy(columns_[first + c].tail, tile[c].message, tile[c].used);
+            }
+        }
+    });
+    used_ = (used_ + 8 * height) % 64;
+}
+
+void ColumnHashes::finish(u8* out, CompressPair compress) {
+    for (u64 c = 0; c < columns_.size(); ++c) {
+        u8 message[128];
+        std::memcpy(message, columns_[c].tail, used_);
+        const u64 blocks = static_cast<u64>(sha_pad(message, static_cast<int>(used_), kLeafPrefixBytes + 8 * rows_));
+        ShaState spare = columns_[c].state;
+        compress(columns_[c].state, message, spare, message, blocks);
+        sha_digest(columns_[c].state, out + 32 * c);
+    }
+}
+
 void merkle_parents(const u8* nodes, u8 level, u64 count, u8* out, unsigned threads, CompressPair compress) {
     parallel_for(count, 512, threads, [&](u64 begin, u64 end) {
         alignas(16) u8 blocks[2][128];

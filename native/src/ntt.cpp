@@ -76,9 +76,8 @@ void evaluate_cosets(const Transform& forward, const Cosets& cosets, const u64* 
 
 // load(row, data) writes the bit-reversed coefficients of a row; few rows are split further, into cosets.
 template <class Load>
-void evaluate_all(const Cosets& cosets, u64 rows, u64 n, const u64* random, u64 random_count, u64* out,
-                  unsigned threads, const Load& load) {
-    const Transform forward(cosets.size, false);
+void evaluate_all(const Cosets& cosets, const Transform& forward, u64 rows, u64 n, const u64* random,
+                  u64 random_count, u64* out, unsigned threads, const Load& load) {
     const u64 group = rows >= 2 * u64{threads} ? cosets.count : std::max<u64>(1, cosets.count / (2 * u64{threads}));
     const u64 groups = (cosets.count + group - 1) / group;
     const u64 grain = std::max<u64>(1, kPointsPerTask / (group * cosets.size));
@@ -147,7 +146,8 @@ void evaluate_rows(const u64* coefficients, u64 rows, u64 k, u64 n, u64* out, un
     u64 size = 1;
     while (size < k) size *= 2;
     const Cosets cosets(size, n, 1, 0, threads);
-    evaluate_all(cosets, rows, n, nullptr, 0, out, threads, [&](u64 row, u64* data) {
+    const Transform forward(size, false);
+    evaluate_all(cosets, forward, rows, n, nullptr, 0, out, threads, [&](u64 row, u64* data) {
         for (u64 i = 0; i < size; ++i) {
             const u64 from = bit_reversed(i, cosets.bits);
             data[i] = from < k ? coefficients[row * k + from] : 0;
@@ -155,19 +155,31 @@ void evaluate_rows(const u64* coefficients, u64 rows, u64 k, u64 n, u64* out, un
     });
 }
 
+struct Encoder::Tables {
+    Cosets cosets;
+    Transform backward, forward;
+
+    Tables(u64 size, u64 random_count, u64 n, unsigned threads)
+        : cosets(size, n, inverse(size), random_count, threads), backward(size, true), forward(size, false) {}
+};
+
+Encoder::Encoder(u64 size, u64 random_count, u64 n, unsigned threads)
+    : size_(size), random_count_(random_count), n_(n), tables_(new Tables(size, random_count, n, threads)) {}
+
+Encoder::~Encoder() = default;
+
 template <class Integer>
-void encode_rows(const Integer* values, const u64* random, u64 rows, u64 size, u64 random_count, u64 n, u64* out,
-                 unsigned threads) {
-    const Cosets cosets(size, n, inverse(size), random_count, threads);
-    const Transform backward(size, true);
-    evaluate_all(cosets, rows, n, random, random_count, out, threads, [&](u64 row, u64* data) {
-        for (u64 i = 0; i < size; ++i) data[i] = from_int(values[row * size + i]);
-        backward.decimate_frequency(data);
-    });
+void Encoder::encode(const Integer* values, const u64* random, u64 rows, u64* out, unsigned threads) const {
+    const Tables& tables = *tables_;
+    const auto load = [&](u64 row, u64* data) {
+        for (u64 i = 0; i < size_; ++i) data[i] = from_int(values[row * size_ + i]);
+        tables.backward.decimate_frequency(data);
+    };
+    evaluate_all(tables.cosets, tables.forward, rows, n_, random, random_count_, out, threads, load);
 }
 
-template void encode_rows(const i32*, const u64*, u64, u64, u64, u64, u64*, unsigned);
-template void encode_rows(const i64*, const u64*, u64, u64, u64, u64, u64*, unsigned);
-template void encode_rows(const u64*, const u64*, u64, u64, u64, u64, u64*, unsigned);
+template void Encoder::encode(const i32*, const u64*, u64, u64*, unsigned) const;
+template void Encoder::encode(const i64*, const u64*, u64, u64*, unsigned) const;
+template void Encoder::encode(const u64*, const u64*, u64, u64*, unsigned) const;
 
 }  // namespace zkdl

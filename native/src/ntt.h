@@ -1,6 +1,7 @@
 // Transforms over rows: inverse (natural -> bit-reversed) and forward (bit-reversed -> natural): nothing is permuted.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "ntt_plan.h"
@@ -37,9 +38,22 @@ void interpolate_rows(const u64* values, u64 rows, u64 size, u64* out, unsigned 
 // (m, k) coefficients -> (m, n) values at 7*g_n^i
 void evaluate_rows(const u64* coefficients, u64 rows, u64 k, u64 n, u64* out, unsigned threads);
 
-// W + (x^ell - 1)*R, see base.Backend.encode; Integer is i32, i64 or u64
-template <class Integer>
-void encode_rows(const Integer* values, const u64* random, u64 rows, u64 size, u64 random_count, u64 n, u64* out,
-                 unsigned threads);
+// W + (x^ell - 1)*R for rows of one size, see base.Backend.encode. What does not depend on the row is made once.
+class Encoder {
+   public:
+    Encoder(u64 size, u64 random_count, u64 n, unsigned threads);
+    ~Encoder();
+    Encoder(const Encoder&) = delete;
+    Encoder& operator=(const Encoder&) = delete;
+
+    // values (rows, size), random (rows, random_count) -> out (rows, n); Integer is i32, i64 or u64
+    template <class Integer>
+    void encode(const Integer* values, const u64* random, u64 rows, u64* out, unsigned threads) const;
+
+   private:
+    struct Tables;
+    u64 size_, random_count_, n_;
+    std::unique_ptr<Tables> tables_;
+};
 
 }  // namespace zkdl

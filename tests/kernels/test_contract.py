@@ -131,7 +131,14 @@ def test_axpy_needs_the_array_itself(name: str) -> None:
 def _bindings() -> dict[str, tuple[list[object], list[int]]]:
     """Name of each binding -> (valid arguments, positions of its array arguments)."""
     f, i = rng.field, rng.integers
+    spans = [np.array([[0, 4, 4], [4, 4, 4]], dtype=np.uint64), f(2, 2), f(2, 3, 2)]
+    spans += [[i(np.int32, 4), None, None, i(np.int32, 4), None, None], [None, i(np.int32, 4)]]
     calls: dict[str, list[object]] = {
+        "leaf_table": [*spans, 0, f(8, 2), f(8, 2), 1],
+        "leaf_round": [*spans, 0, 2, f(2), f(2, 2), f(2, 2), f(2, 2), 1],
+        "leaf_bind": [*spans, 0, f(2), f(4, 2), f(4, 2), 1],
+        "encode_and_hash": [i(np.int32, 2, 4), f(2, 2), rng.octets(8, 32), rng.octets(8, 32), 1],
+        "encode_columns": [i(np.int32, 2, 4), f(2, 2), 8, np.array([3, 0, 7], dtype=np.int64), f(3, 2), 1],
         **{f"f_{op}": [f(4), f(4), f(4), 1] for op in ("add", "sub", "mul")},
         **{f"k_{op}": [f(4, 2), f(4, 2), f(4, 2), 1] for op in ("add", "sub", "mul")},
         "f_from_int": [i(np.int32, 4), f(4), 1],

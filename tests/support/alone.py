@@ -58,7 +58,7 @@ def prove_alone(
     pad_commitment.prove(backend, channel, committed, ledger.constraints)
     code = committed.tree.shape
     indices = channel.transcript.indices("pads/positions", code.domain, code.queries)
-    channel.send_last(committed.tree.columns(indices))
+    channel.send_last(committed.tree.columns(backend, indices))
     return channel.proof(), result
 
 

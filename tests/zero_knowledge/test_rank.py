@@ -79,8 +79,8 @@ def test_one_opening_reveals_only_what_the_equations_force(log_row: int, queries
         ledger = ProverLedger(opening.pads(shape), channel, pads)
         opening.prove(ledger, BACKEND, committed, masks, _claims(shape), "x")
         indices = channel.transcript.indices("x/positions", shape.domain, queries)
-        opened = [*_columns(committed.columns(indices), queries, rows)]
-        opened += _columns(masks.tree.columns(indices), queries, MASK_ROWS)
+        opened = [*_columns(committed.columns(BACKEND, indices), queries, rows)]
+        opened += _columns(masks.tree.columns(BACKEND, indices), queries, MASK_ROWS)
         return _integers(channel.proof()) + opened
 
     found, revealed = _linear_rank(reveal, n_random + n_masks + n_pads)
@@ -99,7 +99,7 @@ def test_opened_columns_are_uniform_within_the_budget_and_not_beyond(taken: int,
 
     def reveal(randomness: Array) -> list[int]:
         committed = commit(BACKEND, matrix, shape, GivenEntropy(randomness), "x")
-        return _columns(committed.columns(positions), len(positions), rows)
+        return _columns(committed.columns(BACKEND, positions), len(positions), rows)
 
     found, revealed = _linear_rank(reveal, rows * shape.random)
     assert (found == revealed) is hidden
@@ -126,7 +126,7 @@ def test_pad_proof_reveals_only_the_sum(log_row: int, queries: int, singles: int
         channel = ProverChannel(FixedTranscript())
         pad_commitment.prove(BACKEND, channel, committed, constraints)
         indices = channel.transcript.indices("pads/positions", code.domain, queries)
-        return _integers(channel.proof()) + _columns(committed.tree.columns(indices), queries, code.rows)
+        return _integers(channel.proof()) + _columns(committed.tree.columns(BACKEND, indices), queries, code.rows)
 
     found, revealed = _linear_rank(reveal, needed)
     assert revealed == 2 * code.dimension + 2 * shape.message + queries * code.rows

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.tiny import TINY, Tiny, tiny_run
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
+from zkdl.backend.leaves import leaves
 from zkdl.commitment import stored
 from zkdl.errors import Rejected
 from zkdl.hiding.entropy import Entropy
@@ -62,7 +63,7 @@ class JunkProver(SegmentProver):
 
     def fractions(self, alpha: Ext, betas: list[Ext]) -> LeafClaim:
         public, layout, backend = self.public, self.public.layout, self.backend
-        p, q = lookup.leaves(
+        program = lookup.leaf_program(
             backend,
             layout.leaves,
             layout.tags,
@@ -71,6 +72,7 @@ class JunkProver(SegmentProver):
             alpha,
             betas,
         )
+        p, q = leaves(backend, program, program.count)
         slots = 1 << (layout.log_steps + layout.log_batch)
         self.touched = 0
         for l in range(1, public.run.L):  # noqa: E741 - paper symbol
@@ -84,7 +86,7 @@ class JunkProver(SegmentProver):
                 assert not p[span].any(), "the leaf counts"
                 q[span] = backend.k_add(q[span].copy(), to_array([betas[1] * v for v in products]))
                 self.touched += 1
-        return fractions.prove(self.ledger, backend, p, q, layout.leaves.n_vars)
+        return fractions.prove(self.ledger, backend, (p, q), layout.leaves.n_vars)
 
     def reach_size(self, l: int) -> int:  # noqa: E741 - paper symbol
         """How many inputs the claim on W_{l+1}^T reaches."""

@@ -11,10 +11,13 @@ Orders: g_n = 7^((p-1)/n); H = <g_ell>; the code domain is L = 7*<g_n>, position
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from zkdl.backend.leaves import LeafProgram
 
 P = 2**64 - 2**32 + 1
 NON_RESIDUE = 7
@@ -25,6 +28,7 @@ ExtensionArray = NDArray[np.uint64]
 Integers = NDArray[np.int32] | NDArray[np.int64] | NDArray[np.uint64]
 SignedIntegers = NDArray[np.int32] | NDArray[np.int64]
 Digests = NDArray[np.uint8]
+Indices = NDArray[np.int64]
 
 
 class Backend(Protocol):
@@ -135,6 +139,25 @@ class Backend(Protocol):
         """
         ...
 
+    def leaf_table(self, program: LeafProgram, level: int) -> tuple[ExtensionArray, ExtensionArray]:
+        """The fraction tree's table `level` layers above the leaves: program.entries(level) entries each, (n, 2)."""
+        ...
+
+    def leaf_round(
+        self,
+        program: LeafProgram,
+        level: int,
+        lam: ExtensionArray,
+        weights_high: ExtensionArray,
+        weights_low: ExtensionArray,
+    ) -> ExtensionArray:
+        """`fraction_round` on that table, padded by (0, 1) to a multiple of four entries."""
+        ...
+
+    def leaf_bind(self, program: LeafProgram, level: int, r: ExtensionArray) -> tuple[ExtensionArray, ExtensionArray]:
+        """`fraction_bind` on that table, padded by (0, 1) to a multiple of four entries."""
+        ...
+
     def interpolate(self, values: FieldArray) -> FieldArray:
         """(m, ell) values at g_ell^i -> (m, ell) coefficients, per row; ell a power of two."""
         ...
@@ -148,6 +171,14 @@ class Backend(Protocol):
 
         Row i is W + (x^ell - 1)*R on L; W interpolates rows[i] on H, R has the coefficients random[i].
         """
+        ...
+
+    def encode_and_hash(self, rows: Integers, random: FieldArray, salts: Digests) -> Digests:
+        """`hash_columns` of `encode`, without the code in memory: (m, ell), (m, t), (n, 32) -> (n, 32)."""
+        ...
+
+    def encode_columns(self, rows: Integers, random: FieldArray, n: int, indices: Indices) -> FieldArray:
+        """Columns of `encode`, without the code in memory: (m, ell), (m, t), (i,) -> (i, m)."""
         ...
 
     def hash_columns(self, code: FieldArray, salts: Digests, first_index: int = 0) -> Digests:

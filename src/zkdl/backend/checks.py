@@ -127,6 +127,12 @@ def require_code(rows: NDArray[np.generic], random: NDArray[np.uint64], n: int) 
     require(rows.shape[1] + random.shape[1] <= n, "row length plus random coefficients must not exceed n")
 
 
+def require_indices(indices: NDArray[np.int64], n: int) -> None:
+    """Raise unless indices are positions of a code of length n."""
+    require_array("indices", indices, (np.dtype(np.int64),), ndim=1)
+    require(not indices.size or (int(indices.min()) >= 0 and int(indices.max()) < n), "an index lies outside the code")
+
+
 def require_columns(code: NDArray[np.uint64], salts: NDArray[np.uint8], first_index: int) -> None:
     """Raise unless the arguments fit `hash_columns`."""
     require_array("code", code, ndim=2)

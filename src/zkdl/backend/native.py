@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 import zkdl._native as _native
 from zkdl.backend import checks
-from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Integers, SignedIntegers
+from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Indices, Integers, SignedIntegers
+from zkdl.backend.leaves import FIELDS, LeafProgram
 
 SPLIT_EQ = 10
 Operation = Callable[[FieldArray, FieldArray, FieldArray, int], None]
@@ -155,6 +157,33 @@ class NativeBackend:
             _native.fraction_bind(table, r, target, self.threads)
         return out[0], out[1]
 
+    def leaf_table(self, program: LeafProgram, level: int) -> tuple[ExtensionArray, ExtensionArray]:
+        out = [np.empty((program.entries(level), 2), dtype=np.uint64) for _ in range(2)]
+        _native.leaf_table(*_spans(program), level, out[0], out[1], self.threads)
+        return out[0], out[1]
+
+    def leaf_round(
+        self,
+        program: LeafProgram,
+        level: int,
+        lam: ExtensionArray,
+        weights_high: ExtensionArray,
+        weights_low: ExtensionArray,
+    ) -> ExtensionArray:
+        checks.require_scalar("lam", lam)
+        checks.require_extension("weights_high", weights_high)
+        checks.require_extension("weights_low", weights_low)
+        out = np.empty((2, 2), dtype=np.uint64)
+        count = program.entries(level, 4) // 4
+        _native.leaf_round(*_spans(program), level, count, lam, weights_high, weights_low, out, self.threads)
+        return out
+
+    def leaf_bind(self, program: LeafProgram, level: int, r: ExtensionArray) -> tuple[ExtensionArray, ExtensionArray]:
+        checks.require_scalar("r", r)
+        out = [np.empty((program.entries(level, 4) // 2, 2), dtype=np.uint64) for _ in range(2)]
+        _native.leaf_bind(*_spans(program), level, r, out[0], out[1], self.threads)
+        return out[0], out[1]
+
     def interpolate(self, values: FieldArray) -> FieldArray:
         checks.require_array("values", values, ndim=2)
         out = np.empty_like(values)
@@ -174,6 +203,20 @@ class NativeBackend:
         _native.encode(rows, random, out, self.threads)
         return out
 
+    def encode_and_hash(self, rows: Integers, random: FieldArray, salts: Digests) -> Digests:
+        checks.require_array("salts", salts, checks.BYTE_TYPE, ndim=2)
+        checks.require_code(rows, random, len(salts))
+        out = np.empty((len(salts), 32), dtype=np.uint8)
+        _native.encode_and_hash(rows, random, salts, out, self.threads)
+        return out
+
+    def encode_columns(self, rows: Integers, random: FieldArray, n: int, indices: Indices) -> FieldArray:
+        checks.require_code(rows, random, n)
+        checks.require_indices(indices, n)
+        out = np.empty((len(indices), len(rows)), dtype=np.uint64)
+        _native.encode_columns(rows, random, n, indices, out, self.threads)
+        return out
+
     def hash_columns(self, code: FieldArray, salts: Digests, first_index: int = 0) -> Digests:
         checks.require_columns(code, salts, first_index)
         out = np.empty_like(salts)
@@ -185,3 +228,17 @@ class NativeBackend:
         out = np.empty((len(nodes) // 2, 32), dtype=np.uint8)
         _native.merkle_parents(nodes, level, out, self.threads)
         return out
+
+
+def _spans(program: LeafProgram) -> tuple[Any, ...]:
+    """A leaf program as the arrays and lists that the kernels read."""
+    spans = program.spans
+    places = np.array([[s.start, s.length, s.active] for s in spans], dtype=np.uint64).reshape(-1, 3)
+    constants = np.array([s.constant for s in spans], dtype=np.uint64).reshape(-1, 2)
+    betas = np.zeros((len(spans), FIELDS, 2), dtype=np.uint64)
+    fields: list[Any] = []
+    for k, span in enumerate(spans):
+        missing = FIELDS - len(span.fields)
+        fields += [*span.fields, *([None] * missing)]
+        betas[k, : len(span.betas)] = np.array(span.betas, dtype=np.uint64).reshape(-1, 2)
+    return places, constants, betas, fields, [span.counts for span in spans]

@@ -9,10 +9,12 @@ import numpy as np
 
 from zkdl.backend import checks, numpy_field, numpy_matrix, numpy_ntt
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Integers, SignedIntegers
+from zkdl.backend.codes import MaterialisedCodes
+from zkdl.backend.leaves import MaterialisedLeaves
 from zkdl.backend.numpy_field import add, k_multiply, k_total, multiply, subtract
 
 
-class NumpyBackend:
+class NumpyBackend(MaterialisedLeaves, MaterialisedCodes):
     """See `base.Backend`, which documents every method."""
 
     name = "numpy"

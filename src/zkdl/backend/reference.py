@@ -19,6 +19,8 @@ from zkdl.backend.base import (
     Integers,
     SignedIntegers,
 )
+from zkdl.backend.codes import MaterialisedCodes
+from zkdl.backend.leaves import MaterialisedLeaves
 from zkdl.backend.reference_field import GOLDILOCKS, ONE, ZERO, Element, Field
 
 
@@ -30,7 +32,7 @@ def _write(values: Sequence[Element]) -> ExtensionArray:
     return np.array(values, dtype=np.uint64).reshape(-1, 2)
 
 
-class ReferenceBackend:
+class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
     """See `base.Backend`, which documents every method; `field` replaces p, 7 and 7 of that text."""
 
     name = "reference"

@@ -27,6 +27,7 @@ from zkdl.hiding.entropy import Entropy
 Matrix = NDArray[Any]
 
 MASK_ROWS = 4  # two elements of K: fold, low-degree test
+KEPT_CODE_BYTES = 1 << 31  # codes up to this size are kept in memory until they are opened
 
 
 @dataclass(frozen=True)
@@ -34,24 +35,28 @@ class Committed:
     """Prover's side of a committed matrix.
 
     Attributes:
-        matrix: (m, ell) int32, int64 or uint64. random: (m, t * openings) uint64. code: (m, n) uint64.
+        matrix: (m, ell) int32, int64 or uint64. random: (m, t * openings) uint64.
         salts: (n, 32) uint8. levels: digests from leaves to root.
+        code: (m, n) uint64, or None when it is too large to be kept; opened columns are then encoded again.
     """
 
     shape: CodeShape
     matrix: Matrix
     random: Array
-    code: Array
     salts: merkle.Digests
     levels: list[merkle.Digests]
+    code: Array | None = None
 
     @property
     def root(self) -> bytes:
         return self.levels[-1].tobytes()
 
-    def columns(self, indices: NDArray[np.int64]) -> bytes:
+    def columns(self, backend: Backend, indices: NDArray[np.int64]) -> bytes:
         """Salts, columns and tree nodes that open these positions."""
-        columns = np.ascontiguousarray(self.code[:, indices].T)
+        if self.code is None:
+            columns = backend.encode_columns(self.matrix, self.random, self.shape.domain, indices)
+        else:
+            columns = np.ascontiguousarray(self.code[:, indices].T)
         return (
             self.salts[indices].tobytes()
             + columns.astype("<u8", copy=False).tobytes()
@@ -62,10 +67,19 @@ class Committed:
 def commit(backend: Backend, matrix: Matrix, shape: CodeShape, entropy: Entropy, label: str) -> Committed:
     """Encode, salt and hash a matrix of shape (shape.rows, shape.row)."""
     random = entropy.elements(label + "/random", (shape.rows, shape.random))
-    code = backend.encode(matrix, random, shape.domain)
     salts = entropy.salts(label + "/salts", shape.domain)
-    levels = merkle.build(backend, backend.hash_columns(code, salts))
-    return Committed(shape, matrix, random, code, salts, levels)
+    return _hashed(backend, shape, matrix, random, salts)
+
+
+def _hashed(backend: Backend, shape: CodeShape, matrix: Matrix, random: Array, salts: merkle.Digests) -> Committed:
+    """The tree over a matrix's code, which is kept when it is small."""
+    code = None
+    if 8 * shape.rows * shape.domain <= KEPT_CODE_BYTES:
+        code = backend.encode(matrix, random, shape.domain)
+        leaves = backend.hash_columns(code, salts)
+    else:
+        leaves = backend.encode_and_hash(matrix, random, salts)
+    return Committed(shape, matrix, random, salts, merkle.build(backend, leaves), code)
 
 
 @dataclass(frozen=True)
@@ -81,9 +95,7 @@ def make_masks(backend: Backend, shape: CodeShape, entropy: Entropy, label: str)
     """Fresh masks for one opening of a matrix of this shape."""
     values = entropy.elements(label + "/mask-values", (MASK_ROWS, shape.row))
     random = entropy.elements(label + "/mask-random", (MASK_ROWS, shape.random))
-    code = backend.encode(values, random, shape.domain)
     salts = entropy.salts(label + "/mask-salts", shape.domain)
-    levels = merkle.build(backend, backend.hash_columns(code, salts))
     mask_shape = CodeShape(MASK_ROWS, shape.log_row, shape.openings, shape.queries, shape.random, shape.log_domain)
 
     def pair(first: int) -> tuple[Array, Array]:
@@ -92,7 +104,7 @@ def make_masks(backend: Backend, shape: CodeShape, entropy: Entropy, label: str)
             np.ascontiguousarray(random[first : first + 2].T),
         )
 
-    return Masks(pair(0), pair(2), Committed(mask_shape, values, random, code, salts, levels))
+    return Masks(pair(0), pair(2), _hashed(backend, mask_shape, values, random, salts))
 
 
 def encode_message(backend: Backend, values: Array, random: Array, domain: int, indices: NDArray[np.int64]) -> Array:

@@ -23,7 +23,7 @@ from zkdl.backend.base import Backend
 from zkdl.commitment import merkle
 from zkdl.commitment.ligero import Committed
 from zkdl.commitment.parameters import CodeShape, ParameterSet, code_shape
-from zkdl.errors import Rejected
+from zkdl.errors import InternalError, Rejected
 from zkdl.hiding.entropy import Entropy
 from zkdl.hiding.ledger import TRIPLE, Affine, PadCount
 from zkdl.transcript.channel import ProverChannel, VerifierChannel
@@ -77,6 +77,13 @@ class CommittedPads:
     random: Array
     test_mask: tuple[Array, Array]
 
+    @property
+    def code(self) -> Array:
+        """(base rows, n'), always in memory."""
+        if self.tree.code is None:
+            raise InternalError("a pad commitment keeps its code")
+        return self.tree.code
+
 
 def _power_column(n: int, base: int) -> Array:
     powers, out = 1, np.empty(n, dtype=np.uint64)
@@ -104,7 +111,7 @@ def commit(backend: Backend, pads: Array, shape: PadShape, entropy: Entropy) -> 
     full = np.concatenate([body, backend.evaluate_coset(mask, code.domain)])
     salts = entropy.salts("pad-salts", code.domain)
     levels = merkle.build(backend, backend.hash_columns(full, salts))
-    tree = Committed(code, base, random, full, salts, levels)
+    tree = Committed(code, base, random, salts, levels, full)
     test_mask = (np.ascontiguousarray(test_values.T), np.ascontiguousarray(random[-2:].T))
     return CommittedPads(shape, tree, values, random, test_mask)
 
@@ -145,8 +152,8 @@ def prove(backend: Backend, channel: ProverChannel, committed: CommittedPads, co
         random = backend.k_add(random, backend.k_mul(rows_random[r], weight))
     channel.send_elements("pads/test", np.concatenate([values, random]))
     forms, _ = _linear_form(backend, shape, constraints, weights)
-    codes = _pairs(committed.tree.code[: 2 * shape.pad_rows])
-    product = _pairs(committed.tree.code[-2:])[0]
+    code = committed.code
+    codes, product = _pairs(code[: 2 * shape.pad_rows]), _pairs(code[-2:])[0]
     for form, code in zip(forms, codes, strict=True):
         product = backend.k_add(product, backend.k_mul(form, code))
     coefficients = backend.interpolate(np.ascontiguousarray(product.T))

@@ -234,10 +234,9 @@ def prove(
         first = rows.first_row - AUXILIARY
         return own_matrix[first : first + rows.rows].reshape(-1)
 
-    p, q = lookup.leaves(backend, layout.leaves, {"range": 1}, fields, counts, alpha, betas)
+    program = lookup.leaf_program(backend, layout.leaves, {"range": 1}, fields, counts, alpha, betas)
     progress("certificate", 0.3)
-    claim = fractions.prove(ledger, backend, p, q, layout.leaves.n_vars)
-    del p, q
+    claim = fractions.prove(ledger, backend, program, layout.leaves.n_vars)
     progress("certificate", 0.7)
     leaf = lookup.equation(backend, layout.leaves, {"range": 1}, claim.point, alpha, betas)
     row = backend.eq_table(to_array(leaf.point).reshape(-1, 2))
@@ -255,12 +254,12 @@ def prove(
     ledger.check_used_up()
     pad_commitment.prove(backend, channel, committed, ledger.constraints)
     opened = [
-        opening.prove_columns(ledger, target, masks[0], "target"),
-        opening.prove_columns(ledger, own, masks[1], "own"),
+        opening.prove_columns(ledger, backend, target, masks[0], "target"),
+        opening.prove_columns(ledger, backend, own, masks[1], "own"),
     ]
     code = committed.tree.shape
     indices = channel.transcript.indices("pads/positions", code.domain, code.queries)
-    for data in [*opened, committed.tree.columns(indices)]:
+    for data in [*opened, committed.tree.columns(backend, indices)]:
         channel.send_last(data)
     progress("certificate", 1.0)
     return channel.proof()

@@ -94,10 +94,10 @@ class SegmentProver:
     def fractions(self, alpha: Ext, betas: list[Ext]) -> LeafClaim:
         self.progress("lookups", 0.0)
         layout, witness = self.public.layout, self.witness
-        p, q = lookup.leaves(
+        program = lookup.leaf_program(
             self.backend, layout.leaves, layout.tags, witness.fields, witness.multiplicities, alpha, betas
         )
-        claim = fractions.prove(self.ledger, self.backend, p, q, layout.leaves.n_vars)
+        claim = fractions.prove(self.ledger, self.backend, program, layout.leaves.n_vars)
         self.progress("lookups", 1.0)
         return claim
 
@@ -180,10 +180,13 @@ class SegmentProver:
         channel = self.ledger.channel
         pad_commitment.prove(self.backend, channel, self.pads, self.ledger.constraints)
         names = self.public.openings
-        opened = [opening.prove_columns(self.ledger, self.committed[name], self.masks[name], name) for name in names]
+        opened = [
+            opening.prove_columns(self.ledger, self.backend, self.committed[name], self.masks[name], name)
+            for name in names
+        ]
         code = self.pads.tree.shape
         indices = channel.transcript.indices("pads/positions", code.domain, code.queries)
-        for columns in [*opened, self.pads.tree.columns(indices)]:
+        for columns in [*opened, self.pads.tree.columns(self.backend, indices)]:
             channel.send_last(columns)
         self.progress("open", 1.0)
 

@@ -14,16 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from zkdl.algebra.eq import eq_prefix
 from zkdl.algebra.extension import ONE, ZERO, Array, Ext, from_array, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.leaves import LeafProgram
 from zkdl.hiding.ledger import Affine, PadCount, ProverLedger, VerifierLedger, constant
 from zkdl.protocols.sumcheck import next_claim
 
 LOW_WEIGHT_VARS = 10  # variables in the inner one of the two equality tables of a round
+RECOMPUTED_LAYERS = 2  # layers from the leaves upwards that are computed twice and never stored
 
 
 @dataclass(frozen=True)
@@ -51,40 +54,105 @@ def _padded(p: Array, q: Array, multiple: int) -> tuple[Array, Array]:
     return np.concatenate([p, zero]), np.concatenate([q, unit])
 
 
-def _layers(backend: Backend, p: Array, q: Array, n_vars: int) -> list[tuple[Array, Array]]:
-    """Layers from the leaves upwards, each without its tail of (0, 1)."""
-    layers = [(p, q)]
-    for _ in range(n_vars):
-        layers.append(backend.fraction_layer(*_padded(*layers[-1], 2)))
-    return layers
+class _Tree:
+    """The layers of a tree, each without its tail of (0, 1); those near the leaves are not stored.
+
+    A layer is dropped when it has been proven: the proof goes from the root to the leaves.
+    """
+
+    def __init__(self, backend: Backend, leaves: LeafProgram | tuple[Array, Array], n_vars: int) -> None:
+        self.backend = backend
+        if isinstance(leaves, LeafProgram):
+            self.program = leaves
+            self.recomputed = min(RECOMPUTED_LAYERS, n_vars)
+            self.stored = [backend.leaf_table(leaves, self.recomputed)]
+        else:
+            self.recomputed = 0
+            self.stored = [leaves]
+        for _ in range(n_vars - self.recomputed):
+            self.stored.append(backend.fraction_layer(*_padded(*self.stored[-1], 2)))
+
+    def root(self) -> tuple[Array, Array]:
+        return self.stored.pop()
+
+    def layer(self, level: int) -> _Children:
+        """The table that is `level` layers above the leaves; layers are asked for from the root downwards."""
+        if level < self.recomputed:
+            return _Recomputed(self.backend, self.program, level)
+        return _Stored(self.backend, *self.stored.pop())
+
+
+class _Children(Protocol):
+    """A table that a sumcheck folds: one round's sums, and the table after a challenge."""
+
+    def round(self, lam: Ext, high: Array, low: Array) -> Array: ...
+
+    def bind(self, r: Ext) -> _Stored: ...
+
+    def parents(self) -> int:
+        """Pairs of parents present, padded."""
+        ...
+
+
+@dataclass
+class _Stored:
+    backend: Backend
+    p: Array
+    q: Array
+
+    def parents(self) -> int:
+        self.p, self.q = _padded(self.p, self.q, 4)
+        return len(self.p) // 4
+
+    def round(self, lam: Ext, high: Array, low: Array) -> Array:
+        return self.backend.fraction_round(self.p, self.q, lam.array(), high, low)
+
+    def bind(self, r: Ext) -> _Stored:
+        return _Stored(self.backend, *self.backend.fraction_bind(self.p, self.q, r.array()))
+
+
+@dataclass
+class _Recomputed:
+    backend: Backend
+    program: LeafProgram
+    level: int
+
+    def parents(self) -> int:
+        return self.program.entries(self.level, 4) // 4
+
+    def round(self, lam: Ext, high: Array, low: Array) -> Array:
+        return self.backend.leaf_round(self.program, self.level, lam.array(), high, low)
+
+    def bind(self, r: Ext) -> _Stored:
+        return _Stored(self.backend, *self.backend.leaf_bind(self.program, self.level, r.array()))
+
+    def last(self) -> _Stored:
+        """The whole table, for a layer without a round."""
+        return _Stored(self.backend, *self.backend.leaf_table(self.program, self.level))
 
 
 def _prove_layer(
-    ledger: ProverLedger,
-    backend: Backend,
-    claim: Affine,
-    children: tuple[Array, Array],
-    weight: Sequence[Ext],
-    lam: Ext,
+    ledger: ProverLedger, backend: Backend, claim: Affine, children: _Children, weight: Sequence[Ext], lam: Ext
 ) -> tuple[list[Ext], tuple[Array, Array], Affine]:
     """One sumcheck over the parents of `children`; returns the point and the four child values there."""
-    p, q = _padded(*children, 2)
     point: list[Ext] = []
     for k in range(len(weight)):
-        p, q = _padded(p, q, 4)
         rest = weight[: len(weight) - 1 - k]
         low = min(len(rest), LOW_WEIGHT_VARS)
         high_table = backend.eq_table(to_array(rest[: len(rest) - low]).reshape(-1, 2))
         low_table = backend.eq_table(to_array(rest[len(rest) - low :]).reshape(-1, 2))
-        sums = backend.fraction_round(p, q, lam.array(), high_table, low_table)
         # A pair of absent parents has h = lambda at every point, so it adds to g(0) and not to the leading coefficient.
-        tail = lam * (ONE - eq_prefix(rest, len(p) // 4))
+        tail = lam * (ONE - eq_prefix(rest, children.parents()))
+        sums = children.round(lam, high_table, low_table)
         hidden = ledger.send("fraction-round", [scalar(sums[0]) + tail, scalar(sums[1])])
         r = ledger.channel.transcript.challenge("fraction-round")
-        p, q = backend.fraction_bind(p, q, r.array())
+        children = children.bind(r)
         claim = next_claim(claim, hidden[0], hidden[1], r, weight[len(weight) - 1 - k])
         point.insert(0, r)
-    return point, (p, q), claim
+    last = children.last() if isinstance(children, _Recomputed) else children
+    if not isinstance(last, _Stored):
+        raise TypeError("a layer ends in a stored table")
+    return point, _padded(last.p, last.q, 2), claim
 
 
 def _close_layer(
@@ -102,10 +170,10 @@ def _close_layer(
     return LeafClaim([*point, c], p0 * (ONE - c) + p1 * c, q0 * (ONE - c) + q1 * c)
 
 
-def prove(ledger: ProverLedger, backend: Backend, p: Array, q: Array, n_vars: int) -> LeafClaim:
-    """Args: p, q (M, 2) K arrays of the leaves present, 2^(n_vars - 1) < M <= 2^n_vars (or n_vars = 0 and M = 1)."""
-    layers = _layers(backend, p, q, n_vars)
-    root = scalar(layers[-1][1][0])
+def prove(ledger: ProverLedger, backend: Backend, leaves: LeafProgram | tuple[Array, Array], n_vars: int) -> LeafClaim:
+    """Args: leaves, 2^(n_vars - 1) < M <= 2^n_vars of them (or n_vars = 0 and M = 1): a recipe, or p and q (M, 2)."""
+    tree = _Tree(backend, leaves, n_vars)
+    root = scalar(tree.root()[1][0])
     # A vanishing denominator has no inverse; the verifier then rejects, as it must.
     inverse = ZERO if root.is_zero() else root.inverse()
     ((root_hidden, _, unit),) = ledger.send_products("fraction-root", [(root, inverse)])
@@ -114,7 +182,7 @@ def prove(ledger: ProverLedger, backend: Backend, p: Array, q: Array, n_vars: in
     for depth in range(n_vars):
         lam = ledger.channel.transcript.challenge("fraction-lambda")
         claim = here.numerator + here.denominator * lam
-        children = layers[n_vars - 1 - depth]
+        children = tree.layer(n_vars - 1 - depth)
         point, (pc, qc), claim = _prove_layer(ledger, backend, claim, children, here.point, lam)
         (p0, p1), (q0, q1) = from_array(pc), from_array(qc)
         products = ledger.send_products("fraction-children", [(p0 + lam * q0, q1), (p1, q0)])

@@ -23,6 +23,7 @@ import numpy as np
 
 from zkdl.algebra.extension import ONE, ZERO, Array, Ext, from_array, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.leaves import LeafProgram, LeafSpan
 from zkdl.hiding.ledger import PadCount
 from zkdl.protocols import fractions
 from zkdl.protocols.claims import Part
@@ -193,7 +194,7 @@ def _table_values(backend: Backend, table: Table, rows: Array, in_row: Array) ->
     return [scalar(head[c]) + tail * int(columns[c, -1]) for c in range(len(columns))]
 
 
-def leaves(
+def leaf_program(
     backend: Backend,
     layout: LeafLayout,
     tags: dict[str, int],
@@ -201,8 +202,8 @@ def leaves(
     multiplicities: Callable[[TableRows], np.ndarray[tuple[int], np.dtype[np.int32]]],
     alpha: Ext,
     betas: Sequence[Ext],
-) -> tuple[Array, Array]:
-    """Numerators and denominators of all leaf rows, (leaves, 2) each.
+) -> LeafProgram:
+    """Numerators and denominators of all leaf rows, as a recipe.
 
     Args:
         fields: the values of each field of a lookup, flat over its rows (rows * ell), zero on units that do not exist;
@@ -210,39 +211,30 @@ def leaves(
         multiplicities: flat over a table's rows.
     """
     ell = 1 << layout.log_row
-    p = np.zeros((layout.leaves, 2), dtype=np.uint64)
-    q = np.empty((layout.leaves, 2), dtype=np.uint64)
-    filled = 0
+    spans = []
     for lookup in layout.lookups:
-        span = slice(lookup.first_leaf_row * ell, (lookup.first_leaf_row + lookup.rows) * ell)
-        _fill(q[filled : span.start], ONE)
-        filled = span.stop
-        p[span.start : span.start + lookup.units * (ell >> layout.log_units), 0] = 1
-        start = alpha + betas[0] * tags[lookup.table]
-        slots = list(zip(betas[1:], lookup.fields, fields(lookup), strict=False))
-        fixed = [(beta, terms) for beta, terms, _ in slots if _is_constant(terms)]
-        _fill(q[span], start + sum((beta * sum(t.coefficient for t in terms) for beta, terms in fixed), ZERO))
-        for beta, terms, values in slots:
-            if not _is_constant(terms):
-                backend.axpy(q[span], beta.array(), values)
+        constant, used = alpha + betas[0] * tags[lookup.table], []
+        for beta, terms, values in zip(betas[1:], lookup.fields, fields(lookup), strict=False):
+            if _is_constant(terms):
+                constant = constant + beta * sum(term.coefficient for term in terms)
+            else:
+                used.append((beta.array(), values))
+        active = lookup.units * (ell >> layout.log_units)
+        span = (lookup.first_leaf_row * ell, lookup.rows * ell)
+        spans.append(LeafSpan(*span, active, constant.array(), [b for b, _ in used], [v for _, v in used]))
     for table in layout.tables:
-        span = slice(table.first_leaf_row * ell, (table.first_leaf_row + table.rows) * ell)
-        _fill(q[filled : span.start], ONE)
-        filled = span.stop
-        p[span, 0] = backend.f_from_int(-multiplicities(table).astype(np.int64))
-        _fill(q[span], alpha + betas[0] * table.table.tag)
-        size = len(table.table.columns[0])
-        for beta, column in zip(betas[1:], table.table.columns, strict=False):
-            padded = np.full(table.rows * ell, column[-1], dtype=np.int64)
-            padded[:size] = column
-            backend.axpy(q[span], beta.array(), padded)
-    return p, q
+        constant, size = alpha + betas[0] * table.table.tag, len(table.table.columns[0])
+        padded = []
+        for column in table.table.columns:
+            values = np.full(table.rows * ell, column[-1], dtype=np.int32)
+            values[:size] = column
+            padded.append(values)
+        weights = [beta.array() for beta in betas[1 : 1 + len(padded)]]
+        span = (table.first_leaf_row * ell, table.rows * ell)
+        spans.append(LeafSpan(*span, 0, constant.array(), weights, padded, multiplicities(table)))
+    spans.sort(key=lambda each: each.start)
+    return LeafProgram(spans, layout.leaves)
 
 
 def _is_constant(terms: Sequence[Term]) -> bool:
     return all(term.source is Source.EVERYWHERE for term in terms)
-
-
-def _fill(block: Array, value: Ext) -> None:
-    """Set every element of a (n, 2) block: one 16-byte store each instead of two strided ones."""
-    block.view("V16")[:] = value.array().view("V16")

@@ -128,11 +128,11 @@ def verify(
     )
 
 
-def prove_columns(ledger: ProverLedger, committed: Committed, masks: Masks, label: str) -> bytes:
+def prove_columns(ledger: ProverLedger, backend: Backend, committed: Committed, masks: Masks, label: str) -> bytes:
     """Step 4: the bytes that open this commitment and its masks at fresh positions."""
     shape = committed.shape
     indices = ledger.channel.transcript.indices(label + "/positions", shape.domain, shape.queries)
-    return committed.columns(indices) + masks.tree.columns(indices)
+    return committed.columns(backend, indices) + masks.tree.columns(backend, indices)
 
 
 def draw_positions(ledger: VerifierLedger, shape: CodeShape, label: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -1,0 +1,112 @@
+// The fraction tree near its leaves, from the integers that are looked up.
+#include "leaves.h"
+
+#include "arrays.h"
+
+namespace zkdl {
+
+namespace {
+
+using Places = nb::ndarray<const u64, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
+using Betas = nb::ndarray<const u64, nb::shape<-1, kLeafFields, 2>, nb::c_contig, nb::device::cpu>;
+
+// Entries of a Python list cannot be declared noconvert: the same rule by hand.
+const i32* integers(nb::handle value, u64 length) {
+    if (value.is_none()) return nullptr;
+    In<i32, 1> array;
+    if (!nb::try_cast(value, array, false)) throw nb::type_error("fields and counts must be contiguous i32 arrays");
+    require(array.shape(0) == length, "a field must have the length of its span");
+    return array.data();
+}
+
+LeafProgram read_program(Places places, Extensions constants, Betas betas, nb::list fields, nb::list counts) {
+    const u64 spans = places.shape(0);
+    require(constants.shape(0) == spans && betas.shape(0) == spans && nb::len(fields) == kLeafFields * spans &&
+                nb::len(counts) == spans,
+            "places, constants, betas, fields and counts must describe the same spans");
+    LeafProgram program(spans);
+    u64 behind = 0;
+    for (u64 s = 0; s < spans; ++s) {
+        LeafSpan& span = program[s];
+        const u64* place = places.data() + 3 * s;
+        const u64 length = place[1];
+        require(place[0] >= behind && length < (u64{1} << 62) && place[0] < (u64{1} << 62), "spans must ascend");
+        span.start = place[0];
+        span.stop = behind = place[0] + length;
+        require(place[2] <= length, "no more leaves can be active than a span has");
+        span.active_stop = span.start + place[2];
+        span.constant = extensions(constants)[s];
+        span.field_count = 0;
+        for (u64 c = 0; c < kLeafFields; ++c) {
+            const i32* field = integers(fields[kLeafFields * s + c], length);
+            if (field == nullptr) continue;
+            const u64* beta = betas.data() + 2 * (kLeafFields * s + c);
+            span.beta[span.field_count] = {beta[0], beta[1]};
+            span.field[span.field_count++] = field;
+            span.constant = subtract(span.constant, scale({beta[0], beta[1]}, u64{1} << 31));
+        }
+        span.counts = integers(counts[s], length);
+    }
+    return program;
+}
+
+void require_level(unsigned level) { require(level <= 8, "level must be at most 8"); }
+
+void leaf_table_of(Places places, Extensions constants, Betas betas, nb::list fields, nb::list counts, unsigned level,
+                   ExtensionsOut p, ExtensionsOut q, unsigned threads) {
+    const LeafProgram program = read_program(places, constants, betas, fields, counts);
+    const u64 count = p.shape(0);
+    require(q.shape(0) == count, "p and q must have the same length");
+    require_level(level);
+    thread_count(threads);
+    Extension *p_out = extensions_out(p), *q_out = extensions_out(q);
+    const nb::gil_scoped_release release;
+    leaf_table(program, level, count, p_out, q_out, threads);
+}
+
+void leaf_round_of(Places places, Extensions constants, Betas betas, nb::list fields, nb::list counts, unsigned level,
+                   u64 count, Scalar lam, Extensions weights_high, Extensions weights_low, ExtensionsOut out,
+                   unsigned threads) {
+    const LeafProgram program = read_program(places, constants, betas, fields, counts);
+    const u64 low = weights_low.shape(0);
+    require(count == 0 || (low > 0 && (count + low - 1) / low <= weights_high.shape(0)),
+            "weights_high and weights_low must cover every element");
+    require(out.shape(0) == 2, "out must have shape (2, 2)");
+    require_level(level);
+    thread_count(threads);
+    const Extension *high = extensions(weights_high), *lowest = extensions(weights_low);
+    const Extension factor = scalar(lam);
+    Extension* to = extensions_out(out);
+    const nb::gil_scoped_release release;
+    leaf_round(program, level, count, factor, high, lowest, low, to, threads);
+}
+
+void leaf_bind_of(Places places, Extensions constants, Betas betas, nb::list fields, nb::list counts, unsigned level,
+                  Scalar r, ExtensionsOut p, ExtensionsOut q, unsigned threads) {
+    const LeafProgram program = read_program(places, constants, betas, fields, counts);
+    require(p.shape(0) == q.shape(0) && p.shape(0) % 2 == 0, "p and q must have the same even length");
+    require_level(level);
+    thread_count(threads);
+    const u64 count = p.shape(0) / 2;
+    const Extension at = scalar(r);
+    Extension *p_out = extensions_out(p), *q_out = extensions_out(q);
+    const nb::gil_scoped_release release;
+    leaf_bind(program, level, count, at, p_out, q_out, threads);
+}
+
+}  // namespace
+
+void bind_leaves(nb::module_& m) {
+    m.def("leaf_table", &leaf_table_of, "places"_a.noconvert(), "constants"_a.noconvert(), "betas"_a.noconvert(),
+          "fields"_a, "counts"_a, "level"_a, "p"_a.noconvert(), "q"_a.noconvert(), "threads"_a,
+          "Spans (s, 3), (s, 2), (s, 3, 2), lists of i32 arrays or None; the first entries of a level into p, q (n, 2).");
+    m.def("leaf_round", &leaf_round_of, "places"_a.noconvert(), "constants"_a.noconvert(), "betas"_a.noconvert(),
+          "fields"_a, "counts"_a, "level"_a, "count"_a, "lam"_a.noconvert(), "weights_high"_a.noconvert(),
+          "weights_low"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+          "fraction_round on the first 4 * count entries of a level, into out (2, 2).");
+    m.def("leaf_bind", &leaf_bind_of, "places"_a.noconvert(), "constants"_a.noconvert(), "betas"_a.noconvert(),
+          "fields"_a, "counts"_a, "level"_a, "r"_a.noconvert(), "p"_a.noconvert(), "q"_a.noconvert(), "threads"_a,
+          "fraction_bind on the first entries of a level, into p, q (2n, 2).");
+}
+
+}  // namespace zkdl

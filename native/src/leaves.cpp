@@ -1,0 +1,115 @@
+#include "leaves.h"
+
+#include <algorithm>
+
+#include "parallel.h"
+
+namespace zkdl {
+
+namespace {
+
+// Both tables of a tile fit into the first-level cache.
+constexpr u64 kTileLeaves = 1 << 10;
+
+struct Tile {
+    Extension p[kTileLeaves], q[kTileLeaves];
+};
+
+void fill_leaves(const LeafProgram& program, u64 begin, u64 end, Tile& tile) {
+    auto span = std::upper_bound(program.begin(), program.end(), begin,
+                                 [](u64 leaf, const LeafSpan& each) { return leaf < each.stop; });
+    u64 i = begin;
+    while (i < end) {
+        const u64 start = span == program.end() ? end : std::min(end, std::max(i, span->start));
+        for (; i < start; ++i) {
+            tile.p[i - begin] = {0, 0};
+            tile.q[i - begin] = {1, 0};
+        }
+        if (span == program.end()) continue;
+        const LeafSpan here = *span++;
+        for (const u64 stop = std::min(end, here.stop); i < stop; ++i)
+            leaf_at(here, i, tile.p + (i - begin), tile.q + (i - begin));
+    }
+}
+
+// Calls body(first entry, entries, tile) on tiles of the table of this level that cover [0, count).
+template <class Body>
+void for_tiles(const LeafProgram& program, unsigned level, u64 count, u64 begin, u64 end, const Body& body) {
+    Tile tile;
+    const u64 entries = kTileLeaves >> level;
+    for (u64 first = begin * entries; first < std::min(count, end * entries); first += entries) {
+        u64 here = std::min(entries, count - first) << level;
+        fill_leaves(program, first << level, (first << level) + here, tile);
+        for (unsigned k = 0; k < level; ++k) {
+            here /= 2;
+            // Parent i overwrites an entry that no later parent reads.
+            for (u64 i = 0; i < here; ++i) fraction_layer_at(tile.p, tile.q, tile.p, tile.q, i);
+        }
+        body(first, here, tile);
+    }
+}
+
+u64 tile_count(unsigned level, u64 count) {
+    const u64 entries = kTileLeaves >> level;
+    return (count + entries - 1) / entries;
+}
+
+constexpr u64 kTilesPerTask = 16;
+
+struct Sums {
+    Extension at_zero, leading;
+};
+
+}  // namespace
+
+void leaf_table(const LeafProgram& program, unsigned level, u64 count, Extension* p, Extension* q, unsigned threads) {
+    parallel_for(tile_count(level, count), kTilesPerTask, threads, [&](u64 begin, u64 end) {
+        for_tiles(program, level, count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
+            std::copy_n(tile.p, here, p + first);
+            std::copy_n(tile.q, here, q + first);
+        });
+    });
+}
+
+void leaf_round(const LeafProgram& program, unsigned level, u64 count, Extension lam, const Extension* weights_high,
+                const Extension* weights_low, u64 low_count, Extension* out, unsigned threads) {
+    const u64 lam7 = times_seven(lam.c1);
+    const auto partial = [&](u64 begin, u64 end) {
+        Sums sum{{0, 0}, {0, 0}};
+        for_tiles(program, level, 4 * count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
+            const u64 from = first / 4, to = (first + here) / 4;
+            // The high weight is common to `low_count` neighbours: it multiplies their sum.
+            for (u64 i = from; i < to;) {
+                const u64 block = i / low_count, stop = std::min(to, (block + 1) * low_count);
+                FractionRound round;
+                for (; i < stop; ++i)
+                    round.add_at(tile.p, tile.q, lam, lam7, weights_low[i - block * low_count], i - from);
+                sum.at_zero = multiply_add(sum.at_zero, weights_high[block], round.at_zero.value());
+                sum.leading = multiply_add(sum.leading, weights_high[block], round.leading.value());
+            }
+        });
+        return sum;
+    };
+    const auto combine = [](Sums& all, const Sums& part) {
+        all = {add(all.at_zero, part.at_zero), add(all.leading, part.leading)};
+    };
+    const Sums sum = parallel_reduce(tile_count(level, 4 * count), kTilesPerTask, threads, Sums{{0, 0}, {0, 0}},
+                                     partial, combine);
+    out[0] = sum.at_zero;
+    out[1] = sum.leading;
+}
+
+void leaf_bind(const LeafProgram& program, unsigned level, u64 count, Extension r, Extension* p, Extension* q,
+               unsigned threads) {
+    const u64 r7 = times_seven(r.c1);
+    parallel_for(tile_count(level, 4 * count), kTilesPerTask, threads, [&](u64 begin, u64 end) {
+        for_tiles(program, level, 4 * count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
+            for (u64 j = 0; j < here / 2; ++j) {
+                p[first / 2 + j] = fraction_bind_at(tile.p, r, r7, j);
+                q[first / 2 + j] = fraction_bind_at(tile.q, r, r7, j);
+            }
+        });
+    });
+}
+
+}  // namespace zkdl
