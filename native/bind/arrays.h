@@ -64,5 +64,6 @@ void bind_rounds(nb::module_& m);
 void bind_matrices(nb::module_& m);
 void bind_codes(nb::module_& m);
 void bind_leaves(nb::module_& m);
+void bind_training(nb::module_& m);
 
 }  // namespace zkdl

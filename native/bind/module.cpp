@@ -10,4 +10,5 @@ NB_MODULE(_native, m) {
     zkdl::bind_matrices(m);
     zkdl::bind_codes(m);
     zkdl::bind_leaves(m);
+    zkdl::bind_training(m);
 }

@@ -156,6 +156,13 @@ def _bindings() -> dict[str, tuple[list[object], list[int]]]:
         "vecmat": [f(3, 2), i(np.int64, 3, 4), f(4, 2), 1],
         "interpolate": [f(2, 4), f(2, 4), 1],
         "evaluate_coset": [f(2, 3), f(2, 8), 1],
+        "subtract_products": [
+            np.ones((4, 3), np.int64),
+            *(np.ones((2, n), np.int32) for n in (4, 3)),
+            1,
+            np.ones((4, 3)),
+            1,
+        ],
         "encode": [i(np.int32, 2, 4), f(2, 2), f(2, 8), 1],
         "hash_columns": [f(3, 4), rng.octets(4, 32), 0, rng.octets(4, 32), 1],
         "merkle_parents": [rng.octets(4, 32), 1, rng.octets(2, 32), 1],

@@ -103,6 +103,24 @@ def test_wrong_programs_are_refused() -> None:
         native.leaf_table(made, 9)
 
 
+@pytest.mark.parametrize("bits", [3, 10, 15, 16, 20])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 5), (7, 33, 40), (64, 5, 100)])
+def test_updates_are_exact(shape: tuple[int, int, int], bits: int, backend: Backend) -> None:
+    """Narrow and wide factors, odd numbers of rows, columns that fill no vector; the largest value is reported."""
+    rows, inputs, outputs = shape
+    rng = np.random.default_rng(bits)
+    limit = 1 << bits
+    left, right = (rng.integers(-limit, limit, (rows, n), endpoint=True).astype(np.int32) for n in (inputs, outputs))
+    before = rng.integers(-(2**40), 2**40, (inputs, outputs))
+    for factor in (0, 1, -3, 1 << 12):
+        expected = before - factor * (left.astype(np.int64).T @ right.astype(np.int64))
+        matrix = before.copy()
+        floats, largest = backend.subtract_products(matrix, left, right, factor)
+        np.testing.assert_array_equal(matrix, expected)
+        np.testing.assert_array_equal(floats, expected.astype(np.float64))
+        assert largest == np.abs(expected).max()
+
+
 @pytest.mark.parametrize("rows", [0, 1, 7, 15, 16, 17, 40])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint64])
 def test_streamed_codes_are_the_codes(rows: int, dtype: type, backend: Backend) -> None:

@@ -158,6 +158,16 @@ class Backend(Protocol):
         """`fraction_bind` on that table, padded by (0, 1) to a multiple of four entries."""
         ...
 
+    def subtract_products(
+        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
+    ) -> tuple[NDArray[np.float64], int]:
+        """matrix -= factor * left^T right in place, in integers: (n, m), (B, n), (B, m).
+
+        Returns the new matrix in float64 and its largest absolute value. B |left| |right| must stay below 2^53 and every
+        result below 2^63: the caller's duty.
+        """
+        ...
+
     def interpolate(self, values: FieldArray) -> FieldArray:
         """(m, ell) values at g_ell^i -> (m, ell) coefficients, per row; ell a power of two."""
         ...

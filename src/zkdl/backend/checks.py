@@ -117,6 +117,18 @@ def require_fraction_round(
     )
 
 
+def require_update(matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int) -> None:
+    """Raise unless the arguments fit `subtract_products`."""
+    require_array("matrix", matrix, (np.dtype(np.int64),), ndim=2)
+    for name, value in (("left", left), ("right", right)):
+        require_array(name, value, (np.dtype(np.int32),), ndim=2)
+    require(left.shape[0] == right.shape[0], "left and right must have as many rows")
+    require(matrix.shape == (left.shape[1], right.shape[1]), "left and right must fit the matrix")
+    require(abs(factor) < 2**62, "factor must be below 2^62")
+    if not matrix.flags.writeable:
+        raise TypeError("matrix must be writeable")
+
+
 def require_code(rows: NDArray[np.generic], random: NDArray[np.uint64], n: int) -> None:
     """Raise unless the arguments fit `encode`."""
     require_array("rows", rows, INTEGER_TYPES, ndim=2)

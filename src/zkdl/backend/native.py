@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import zkdl._native as _native
 from zkdl.backend import checks
@@ -183,6 +184,13 @@ class NativeBackend:
         out = [np.empty((program.entries(level, 4) // 2, 2), dtype=np.uint64) for _ in range(2)]
         _native.leaf_bind(*_spans(program), level, r, out[0], out[1], self.threads)
         return out[0], out[1]
+
+    def subtract_products(
+        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
+    ) -> tuple[NDArray[np.float64], int]:
+        checks.require_update(matrix, left, right, factor)
+        floats = np.empty(matrix.shape, dtype=np.float64)
+        return floats, _native.subtract_products(matrix, left, right, factor, floats, self.threads)
 
     def interpolate(self, values: FieldArray) -> FieldArray:
         checks.require_array("values", values, ndim=2)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkdl.backend import checks, numpy_field, numpy_matrix, numpy_ntt
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Integers, SignedIntegers
@@ -133,6 +134,16 @@ class NumpyBackend(MaterialisedLeaves, MaterialisedCodes):
         pairs = [x.reshape(-1, 2, 2, 2) for x in (p, q)]
         bound = [_line(x[:, 0], x[:, 1], r).reshape(-1, 2) for x in pairs]
         return bound[0], bound[1]
+
+    def subtract_products(
+        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
+    ) -> tuple[NDArray[np.float64], int]:
+        checks.require_update(matrix, left, right, factor)
+        change = (left.T.astype(np.float64) @ right.astype(np.float64)).astype(np.int64)
+        change *= factor
+        matrix -= change
+        largest = max(int(matrix.max()), -int(matrix.min())) if matrix.size else 0
+        return matrix.astype(np.float64), largest
 
     def interpolate(self, values: FieldArray) -> FieldArray:
         checks.require_array("values", values, ndim=2)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkdl.backend import checks
 from zkdl.backend.base import (
@@ -193,6 +194,16 @@ class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
     def _domain(self, n: int) -> list[int]:
         root = self.field.root_of_unity(n)
         return [self.field.generator * pow(root, i, self.field.p) % self.field.p for i in range(n)]
+
+    def subtract_products(
+        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
+    ) -> tuple[NDArray[np.float64], int]:
+        checks.require_update(matrix, left, right, factor)
+        for i in range(matrix.shape[0]):
+            for j in range(matrix.shape[1]):
+                products = sum(int(a) * int(b) for a, b in zip(left[:, i], right[:, j], strict=True))
+                matrix[i, j] = int(matrix[i, j]) - factor * products
+        return matrix.astype(np.float64), max((abs(int(value)) for value in matrix.flat), default=0)
 
     def interpolate(self, values: FieldArray) -> FieldArray:
         checks.require_array("values", values, ndim=2)

@@ -86,7 +86,11 @@ def prove_initial_weights(
 
 
 def make_witness(
-    public: SegmentPublic, weights_in: Weights, features: NDArray[np.int32], labels: NDArray[np.int32]
+    public: SegmentPublic,
+    weights_in: Weights,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    backend: Backend | None = None,
 ) -> tuple[SegmentWitness, Weights]:
     """Re-execute the segment and write down its witness. Returns it with the weights at the end."""
     layout = public.layout
@@ -94,7 +98,15 @@ def make_witness(
 
     matrix, columns = empty_columns(layout)
     result = run_segment(
-        public.run, public.segment, weights_in, features, labels, public.indices, public.schedule.sizes, views=columns
+        public.run,
+        public.segment,
+        weights_in,
+        features,
+        labels,
+        public.indices,
+        public.schedule.sizes,
+        views=columns,
+        backend=backend,
     )
     steps, batch = 1 << layout.log_steps, 1 << layout.log_batch
     present = public.indices >= 0
@@ -139,7 +151,7 @@ def prove_segment(
         if found != stated:
             raise InternalError("a commitment is not the one in the statement", commitment=name)
     progress("witness", 0.0)
-    witness, weights_out = make_witness(public, weights_in, features, labels)
+    witness, weights_out = make_witness(public, weights_in, features, labels, backend)
     progress("witness", 1.0)
     return prove_with_witness(
         public, witness, weights_in, weights_out, dataset, w_in, w_out, secret, backend=backend, progress=progress

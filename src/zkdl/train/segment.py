@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.backend.base import Backend
+from zkdl.backend.select import get_backend
 from zkdl.errors import OutOfRange
 from zkdl.statement import schedule
 from zkdl.statement.run import RunStatement
@@ -105,14 +107,22 @@ def _pad_step(plan: StepPlan, weights: Weights, step: int) -> StepTrace:
 class _SegmentRunner:
     """State of a segment while it runs."""
 
-    def __init__(self, run: RunStatement, segment: SegmentStatement, weights: Weights, views: Columns | None) -> None:
+    def __init__(
+        self,
+        run: RunStatement,
+        segment: SegmentStatement,
+        weights: Weights,
+        views: Columns | None,
+        backend: Backend | None,
+    ) -> None:
+        self.backend = backend or get_backend()
         self.run = run
         self.segment = segment
         self.plan = step_plan(run, segment)
         self.weights = weights.copy()
+        self.split = self.plan.split(self.weights)
         self.views = views
         self.factors = schedule.update_integers(run, segment.scales, segment.first_step, segment.steps)
-        self.bias_units = [1 << fa for fa in segment.scales.fa[:-1]]
         self.rows = 1 << (run.batch - 1).bit_length()
         self.ranges = RangeStatistics.zeros(run.L)
         self.loss: list[float] = []
@@ -123,13 +133,12 @@ class _SegmentRunner:
         targets = np.full(self.rows, -1, dtype=np.int64)
         batch[:size] = features[index[:size]]
         targets[:size] = labels[index[:size]]
-        split = self.plan.split(self.weights)
-        trace = run_step(self.plan, self.weights, split, batch, targets, self.segment.first_step + t)
+        trace = run_step(self.plan, self.weights, self.split, batch, targets, self.segment.first_step + t)
         if self.views is not None:
             write_step(self.views, self.plan, trace, slice(t, t + 1))
         self.ranges.add(self.plan, trace, size)
         self.loss.append(mean_loss(self.run, trace.logits[:size], targets[:size]))
-        update(self.weights, trace, self.factors[:, t], self.bias_units, size)
+        self.split = update(self.backend, self.plan, self.weights, trace, self.factors[:, t], size)
 
     def pad(self, steps: int) -> None:
         """Fill the steps from `steps` to the next power of two. Raises OutOfRange."""
@@ -155,6 +164,7 @@ def run_segment(
     sizes: Int,
     views: Columns | None = None,
     stop_on_range: bool = False,
+    backend: Backend | None = None,
 ) -> SegmentResult:
     """Train the segment's steps from weights_in, which are not changed.
 
@@ -165,9 +175,10 @@ def run_segment(
         views: witness columns to fill, (name, layer) -> int32 array, see `witness.write_step`; slots without
             an example and steps beyond the segment hold the pass of a zero input.
         stop_on_range: when a value leaves its limbs, return the steps before it (perhaps none), do not raise.
+        backend: for the updates; the weights are the same with every one. None takes the fastest.
     Raises OutOfRange with the global step and the layer.
     """
-    runner = _SegmentRunner(run, segment, weights_in, views)
+    runner = _SegmentRunner(run, segment, weights_in, views, backend)
     done = 0
     try:
         for t in range(segment.steps):
@@ -186,5 +197,5 @@ def run_segment(
     except OutOfRange:
         # Even a zero input leaves the range here. A power of two needs no pad steps.
         shorter = replace(segment, steps=1 << (done.bit_length() - 1))
-        again = run_segment(run, shorter, weights_in, features, labels, indices, sizes, views)
+        again = run_segment(run, shorter, weights_in, features, labels, indices, sizes, views, backend=backend)
         return replace(again, stopped=stopped)

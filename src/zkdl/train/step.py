@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.backend.base import Backend
 from zkdl.errors import OutOfRange
 from zkdl.statement.requantise import Requant
 from zkdl.statement.weights import Weights
 from zkdl.train.plan import StepPlan
-from zkdl.train.products import SplitMatrix
+from zkdl.train.products import SplitMatrix, split
 
 Int = NDArray[np.int64]
 
@@ -150,18 +151,28 @@ def run_step(
     return StepTrace(activations, signs, logits, forward, probabilities, backward[::-1], gradients[::-1])
 
 
-def update(weights: Weights, trace: StepTrace, factors: Int, bias_units: list[int], examples: int) -> None:
+def update(
+    backend: Backend, plan: StepPlan, weights: Weights, trace: StepTrace, factors: Int, examples: int
+) -> list[SplitMatrix]:
     """W_l -= c_l A_{l-1}^T G_l and b_l -= c_l 2^fa_{l-1} sum G_l over the first `examples` rows, in place.
 
     Args:
-        factors: c_l, (L,) int64. bias_units: 2^fa_{l-1} per layer.
+        factors: c_l, (L,) int64.
+
+    Returns: the new weights, ready for products.
     """
+    out = []
     for layer, (activation, gradient) in enumerate(zip(trace.activations, trace.gradients, strict=True)):
-        # At most 2^16 rows of products below 2^33: exact in float64.
-        left, right = activation[:examples].astype(np.float64), gradient[:examples].astype(np.float64)
-        change = (left.T @ right).astype(np.int64)
-        change *= factors[layer]
-        weights.W[layer] -= change
+        factor, used = int(factors[layer]), gradient[:examples]
+        left = np.ascontiguousarray(activation[:examples], dtype=np.int32)
+        # At most 2^16 rows of products below 2^33: exact in every backend.
+        floats, largest = backend.subtract_products(
+            weights.W[layer], left, np.ascontiguousarray(used, dtype=np.int32), factor
+        )
+        bits = plan.limb_bits[layer]
+        narrow = largest <= 1 << bits
+        out.append(SplitMatrix((floats,), (0,)) if narrow else split(weights.W[layer], bits))
         bias = weights.b[layer]
         if bias is not None:
-            bias -= gradient[:examples].sum(axis=0) * (int(factors[layer]) * bias_units[layer])
+            bias -= used.sum(axis=0) * (factor << plan.scales.fa[layer])
+    return out

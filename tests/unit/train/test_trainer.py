@@ -50,7 +50,7 @@ def test_committed_initial_weights():
 def test_training_goes_on_after_a_range_stop():
     """Rates jump inside a segment: it is cut, and the next one calibrates to the larger values."""
     run, features, labels = make_training(
-        steps=30, batch=4, examples=8, loss="mse", schedule=((0, 1 << 30), (12, 9 << 30), (15, 1 << 28))
+        steps=30, batch=4, examples=8, loss="mse", schedule=((0, 1 << 30), (12, 13 << 30), (15, 1 << 28))
     )
     trainer = Trainer(run, features, labels, 30)
     segments = [segment for segment, _ in trainer]

@@ -1,0 +1,31 @@
+// Exact integer training.
+#include "arrays.h"
+#include "update.h"
+
+namespace zkdl {
+
+namespace {
+
+u64 subtract_products_of(Out<i64, 2> matrix, In<i32, 2> left, In<i32, 2> right, i64 factor, Out<double, 2> floats,
+                         unsigned threads) {
+    const u64 rows = left.shape(0), inputs = matrix.shape(0), outputs = matrix.shape(1);
+    require(right.shape(0) == rows, "left and right must have as many rows");
+    require(left.shape(1) == inputs && right.shape(1) == outputs, "left and right must fit the matrix");
+    require(floats.shape(0) == inputs && floats.shape(1) == outputs, "floats must have the shape of the matrix");
+    thread_count(threads);
+    i64* to = matrix.data();
+    const i32 *from = left.data(), *gradient = right.data();
+    double* copy = floats.data();
+    const nb::gil_scoped_release release;
+    return subtract_products(to, from, gradient, rows, inputs, outputs, factor, copy, threads);
+}
+
+}  // namespace
+
+void bind_training(nb::module_& m) {
+    m.def("subtract_products", &subtract_products_of, "matrix"_a.noconvert(), "left"_a.noconvert(),
+          "right"_a.noconvert(), "factor"_a, "floats"_a.noconvert(), "threads"_a,
+          "(n, m) i64 -= factor * (B, n) i32 transposed times (B, m) i32; floats (n, m) f64 gets the result. Returns max |.|.");
+}
+
+}  // namespace zkdl

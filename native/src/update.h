@@ -1,0 +1,13 @@
+// The update of a weight matrix: matrix -= factor * left^T right, exact in 64-bit integers.
+#pragma once
+
+#include "zkdl/portability.h"
+
+namespace zkdl {
+
+// matrix (inputs, outputs), left (rows, inputs), right (rows, outputs); floats (inputs, outputs) receives the new matrix.
+// Returns the largest absolute value of the new matrix. No sum may leave 63 bits: that is the caller's duty.
+u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, u64 inputs, u64 outputs, i64 factor,
+                      double* floats, unsigned threads);
+
+}  // namespace zkdl
