@@ -102,8 +102,9 @@ def tiny_run(
     limbs: requantise.Limbs | None = None,
     backend: Backend | None = None,
     last_batch: str = "keep",
+    rate: int = 1 << 31,
 ) -> Tiny:
-    """A run of one segment on random data."""
+    """A run of one segment on random data; rate: learning rate times 2^32."""
     backend = backend or get_backend()
     rng = np.random.default_rng(7)
     layers = len(widths) - 1
@@ -120,7 +121,7 @@ def tiny_run(
         examples=examples,
         steps=steps,
         last_batch=last_batch,
-        schedule=((0, 1 << 31),),
+        schedule=((0, rate),),
         format=formats,
         activation_frac_interval=(0, 8),
         gradient_frac_interval=(0, 8),
@@ -164,3 +165,17 @@ def tiny_run(
     run.validate()
     segment.validate(run)
     return Tiny(run, segment, x, y, weights, backend, dataset, w_in)
+
+
+def second_segment(tiny: Tiny, weights: Weights, key: bytes = KEYS["w_in"], **changes: object) -> Tiny:
+    """The segment after `tiny`'s, of as many steps, starting from `weights`; `changes` are fields of the run."""
+    steps = tiny.segment.steps
+    run = replace(tiny.run, **{"steps": 2 * tiny.run.steps, **changes})  # type: ignore[arg-type]  # fields of the run
+    w_in = commit_weights(weights, key, run.weights_budget, TINY, tiny.backend)
+    start = replace(tiny.segment.w_out, root=w_in.root.hex())
+    weight_bound, bias_bound = bounds.grow(run, tiny.segment.scales, steps, steps, start)
+    end = ChainState("00" * 32, weight_bound, bias_bound, 2 * steps)
+    segment = replace(tiny.segment, index=1, first_step=steps, w_in=start, w_out=end)
+    run.validate()
+    segment.validate(run)
+    return replace(tiny, run=run, segment=segment, weights_in=weights, w_in=w_in)
