@@ -103,15 +103,16 @@ def tiny_run(
     backend: Backend | None = None,
     last_batch: str = "keep",
     rate: int = 1 << 31,
+    formats: RunFormat = FORMATS,
+    scales: Scales | None = None,
 ) -> Tiny:
     """A run of one segment on random data; rate: learning rate times 2^32."""
     backend = backend or get_backend()
     rng = np.random.default_rng(7)
     layers = len(widths) - 1
-    x = rng.integers(0, 16, (examples, widths[0])).astype(np.int32)
+    x = rng.integers(0, 1 << formats.feature_bits, (examples, widths[0])).astype(np.int32)
     y = rng.integers(0, widths[-1], examples).astype(np.int32)
     dataset = commit_dataset(x, y, widths[-1], KEYS["dataset"], 2, TINY, backend)
-    formats = replace(FORMATS, weight_frac=weight_frac)
     run = RunStatement(
         run_id="ab" * 32,
         widths=widths,
@@ -122,7 +123,7 @@ def tiny_run(
         steps=steps,
         last_batch=last_batch,
         schedule=((0, rate),),
-        format=formats,
+        format=replace(formats, weight_frac=weight_frac),
         activation_frac_interval=(0, 8),
         gradient_frac_interval=(0, 8),
         init_seed="cd" * 32,
@@ -150,7 +151,7 @@ def tiny_run(
         )
     hidden = max(0, layers - 1)
     last = 5 if loss == "ce" else 3
-    scales = Scales(fa=(4, *(3,) * hidden, 3), fg=(*(4,) * hidden, last))
+    scales = scales or Scales(fa=(4, *(3,) * hidden, 3), fg=(*(4,) * hidden, last))
     start = initial_state(run)
     weight_bound, bias_bound = bounds.grow(run, scales, 0, steps, start)
     segment = SegmentStatement(
