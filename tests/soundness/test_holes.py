@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,3 +179,16 @@ def test_hole_05_data_are_not_range_proven(what: str) -> None:
     with pytest.raises(Rejected) as caught:
         certificate.verify(tiny.backend, DATA_PROTOCOL, run.canonical(), plan, dataset.root, io.BytesIO(proof))
     assert caught.value.code == "RELATIONS"
+
+
+def test_every_hole_is_documented_with_its_tests() -> None:
+    """docs/security/holes.md names a test for each hole, and every test that it names is there."""
+    folder = Path(__file__).parent
+    text = (folder.parents[1] / "docs" / "security" / "holes.md").read_text(encoding="utf-8")
+    table = text[text.index("## Which test") :]
+    assert re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE) == [str(hole) for hole in range(1, 17)]
+    for row in table.splitlines():
+        for group in re.findall(r"`(test_\w+\.py)`: ((?:`\w+`(?:, )?)+)", row):
+            source = (folder / group[0]).read_text(encoding="utf-8")
+            for name in re.findall(r"`(\w+)`", group[1]):
+                assert f"def {name}(" in source, name
