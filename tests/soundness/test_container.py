@@ -97,7 +97,7 @@ def test_every_kind_of_section_is_accepted(tmp_path: Path) -> None:
 def test_sampled_bytes_of_the_sections(whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _only_changed_sections(whole, monkeypatch)
     places = np.arange(whole.header_end, len(whole.data))
-    positions = np.random.default_rng(3).choice(places, size=2000, replace=False).tolist()
+    positions = np.random.default_rng(3).choice(places, size=1200, replace=False).tolist()
     edges = [edge + shift for edge in whole.boundaries for shift in (-1, 0) if edge + shift < len(whole.data)]
     _all_refused(whole, [*edges, *positions], tmp_path / "p", 4)
 

@@ -23,7 +23,7 @@ SHAPES: list[dict[str, Any]] = [
     {"widths": (2, 5, 2), "loss": "ce", "batch": 1, "steps": 1},
     {"widths": (5, 1, 3), "loss": "mse", "batch": 2, "steps": 2},
     {"widths": (2, 9, 2, 2), "loss": "mse", "batch": 1, "steps": 2, "seeded": False, "bias": (True, False, True)},
-    {"widths": (3, 3, 3), "loss": "ce", "batch": 3, "steps": 3, "seeded": False, "bias": (False, True)},
+    {"widths": (3, 3, 3), "loss": "ce", "batch": 2, "steps": 2, "seeded": False, "bias": (False, True)},
 ]
 NAMES = ["-".join(map(str, shape["widths"])) + " " + shape["loss"] for shape in SHAPES]
 
