@@ -94,6 +94,23 @@ def test_every_kind_of_section_is_accepted(tmp_path: Path) -> None:
     assert status(tmp_path / "p", parts.write(tmp_path / "w")) == (0, "")
 
 
+def test_every_byte_of_the_header(whole: Whole, tmp_path: Path) -> None:
+    """The header is canonical, so another one is another statement; lengths of sections are exact."""
+    _all_refused(whole, range(whole.header_end), tmp_path / "p", 2)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("more", [1, 64, 1 << 20])
+def test_declared_lengths_are_exact(whole: Whole, tmp_path: Path, place: int, more: int) -> None:
+    """A section that claims more bytes than its proof has: of the next section, or behind the end of the file."""
+    name, section = whole.parts.sections[place]
+    declared = f'["{name}",{len(section)}]'.encode()
+    changed = whole.data[HEAD : whole.header_end].replace(declared, f'["{name}",{len(section) + more}]'.encode())
+    length = len(changed).to_bytes(4, "little")
+    data = whole.data[: HEAD - 4] + length + changed + whole.data[whole.header_end :]
+    assert status(tmp_path / "p", data)[0] == 3
+
+
 def test_sampled_bytes_of_the_sections(whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _only_changed_sections(whole, monkeypatch)
     places = np.arange(whole.header_end, len(whole.data))
