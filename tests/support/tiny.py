@@ -102,15 +102,17 @@ def tiny_run(
     limbs: requantise.Limbs | None = None,
     backend: Backend | None = None,
     last_batch: str = "keep",
+    rate: int = 1 << 31,
+    formats: RunFormat = FORMATS,
+    scales: Scales | None = None,
 ) -> Tiny:
-    """A run of one segment on random data."""
+    """A run of one segment on random data; rate: learning rate times 2^32."""
     backend = backend or get_backend()
     rng = np.random.default_rng(7)
     layers = len(widths) - 1
-    x = rng.integers(0, 16, (examples, widths[0])).astype(np.int32)
+    x = rng.integers(0, 1 << formats.feature_bits, (examples, widths[0])).astype(np.int32)
     y = rng.integers(0, widths[-1], examples).astype(np.int32)
     dataset = commit_dataset(x, y, widths[-1], KEYS["dataset"], 2, TINY, backend)
-    formats = replace(FORMATS, weight_frac=weight_frac)
     run = RunStatement(
         run_id="ab" * 32,
         widths=widths,
@@ -120,8 +122,8 @@ def tiny_run(
         examples=examples,
         steps=steps,
         last_batch=last_batch,
-        schedule=((0, 1 << 31),),
-        format=formats,
+        schedule=((0, rate),),
+        format=replace(formats, weight_frac=weight_frac),
         activation_frac_interval=(0, 8),
         gradient_frac_interval=(0, 8),
         init_seed="cd" * 32,
@@ -149,7 +151,7 @@ def tiny_run(
         )
     hidden = max(0, layers - 1)
     last = 5 if loss == "ce" else 3
-    scales = Scales(fa=(4, *(3,) * hidden, 3), fg=(*(4,) * hidden, last))
+    scales = scales or Scales(fa=(4, *(3,) * hidden, 3), fg=(*(4,) * hidden, last))
     start = initial_state(run)
     weight_bound, bias_bound = bounds.grow(run, scales, 0, steps, start)
     segment = SegmentStatement(
@@ -164,3 +166,17 @@ def tiny_run(
     run.validate()
     segment.validate(run)
     return Tiny(run, segment, x, y, weights, backend, dataset, w_in)
+
+
+def second_segment(tiny: Tiny, weights: Weights, key: bytes = KEYS["w_in"], **changes: object) -> Tiny:
+    """The segment after `tiny`'s, of as many steps, starting from `weights`; `changes` are fields of the run."""
+    steps = tiny.segment.steps
+    run = replace(tiny.run, **{"steps": 2 * tiny.run.steps, **changes})  # type: ignore[arg-type]  # fields of the run
+    w_in = commit_weights(weights, key, run.weights_budget, TINY, tiny.backend)
+    start = replace(tiny.segment.w_out, root=w_in.root.hex())
+    weight_bound, bias_bound = bounds.grow(run, tiny.segment.scales, steps, steps, start)
+    end = ChainState("00" * 32, weight_bound, bias_bound, 2 * steps)
+    segment = replace(tiny.segment, index=1, first_step=steps, w_in=start, w_out=end)
+    run.validate()
+    segment.validate(run)
+    return replace(tiny, run=run, segment=segment, weights_in=weights, w_in=w_in)

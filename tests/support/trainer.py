@@ -63,13 +63,17 @@ class SlowTrainer:
         if (name, layer) in self.columns:
             self.columns[name, layer][: values.shape[1], t] = values.T
 
+    def bias_unit(self, layer: int) -> int:
+        """What the constant one is at the input of a layer."""
+        return int(self.cheat("bias-unit", 1 << self.segment.scales.fa[layer - 1], layer=layer))
+
     def forward(self, t: int, a: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        run, scales = self.run, self.segment.scales
+        run = self.run
         activations, signs = [a], []
         for l in range(1, run.L + 1):
             z = activations[-1] @ self.W[l - 1]
             if self.b[l - 1] is not None:
-                z = z + (self.b[l - 1] << scales.fa[l - 1])
+                z = z + self.b[l - 1] * self.bias_unit(l)
             requant = requantise.forward(run, self.segment, l)
             top, middle, low = self.cheat("z-limbs", cut(z, requant), layer=l, t=t, requant=requant)
             self.write("z_hi", l, t, top)
@@ -137,7 +141,7 @@ class SlowTrainer:
             batch = 1 << public.layout.log_batch
             a, labels = np.zeros((batch, run.widths[0]), dtype=np.int64), np.full(batch, -1)
             if t < self.segment.steps:
-                rows = self.cheat("rows", public.indices[t], t=t)
+                rows = self.cheat("rows", public.indices[self.cheat("step", t)], t=t)
                 present = rows >= 0
                 a[: len(rows)][present] = self.x[rows[present]]
                 labels[: len(rows)][present] = self.y[rows[present]]
@@ -162,7 +166,8 @@ class SlowTrainer:
             a, g = activations[l - 1][:size], gradients[l - 1][:size]
             self.W[l - 1] -= c * (a.T @ g)
             if self.b[l - 1] is not None:
-                self.b[l - 1] -= (c << self.segment.scales.fa[l - 1]) * g.sum(axis=0)
+                c = int(self.cheat("bias-rate", c, layer=l, t=t))
+                self.b[l - 1] -= c * self.bias_unit(l) * g.sum(axis=0)
 
 
 def slow_witness(
