@@ -24,7 +24,7 @@ def _wrong_dtypes(array: np.ndarray) -> list[np.ndarray]:
     others = [np.float64, np.float32, np.int16, np.uint32, np.complex128]
     others += [np.uint64] if array.dtype == np.uint8 else [np.uint8]
     swapped = [array.astype(array.dtype.newbyteorder())] if array.itemsize > 1 else []
-    return [array.astype(dtype) for dtype in others] + swapped
+    return [array.astype(dtype) for dtype in others if dtype != array.dtype] + swapped
 
 
 def _strided(array: np.ndarray) -> np.ndarray:

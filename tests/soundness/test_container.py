@@ -16,7 +16,9 @@ from tests.support.tiny import SETS, TINY
 from zkdl.proof import certificate
 from zkdl.proof import verify as verify_module
 from zkdl.proof.format import read_header
-from zkdl.proof.verify import plan, verify
+from zkdl.proof.public import segment_public
+from zkdl.proof.security import segment_report
+from zkdl.proof.verify import verify
 
 REFUSED = (1, 3)
 
@@ -74,10 +76,11 @@ def _only_changed_sections(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> Non
 
         return run
 
-    derived = plan(read_header(io.BytesIO(whole.data)), TINY)
-    reports = derived.reports()
-    monkeypatch.setattr(verify_module, "plan", lambda header, parameters: derived)
-    monkeypatch.setattr(verify_module.Plan, "reports", lambda self: reports)
+    header = read_header(io.BytesIO(whole.data))
+    derived = [segment_public(header.run, segment, TINY) for segment in header.segments]
+    reports = [segment_report(public) for public in derived]
+    monkeypatch.setattr(verify_module, "segment_public", lambda run, segment, parameters: derived[segment.index])
+    monkeypatch.setattr(verify_module, "segment_report", lambda public: reports[public.segment.index])
     monkeypatch.setattr(certificate, "verify", unless_known(certificate.verify, 5))
     monkeypatch.setattr(verify_module, "verify_segment", unless_known(verify_module.verify_segment, 1))
 
