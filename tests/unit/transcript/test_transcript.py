@@ -78,6 +78,14 @@ def test_equal_concatenated_bytes_cut_differently(data: bytes, draw: st.DataObje
     assert len({after(version) for version in versions}) == len(versions)
 
 
+def test_a_label_cannot_swallow_the_length_behind_it() -> None:
+    """A label with the bytes of a length field in it, whose message ends where the other one does."""
+    inner = b"y" + (1).to_bytes(8, "little") + b"z"
+    longer = "m" + len(inner).to_bytes(8, "little").decode("ascii") + "y"
+    assert b"m" + len(inner).to_bytes(8, "little") + inner == longer.encode() + (1).to_bytes(8, "little") + b"z"
+    assert after([("m", BYTES, inner)]) != after([(longer, BYTES, b"z")])
+
+
 def test_protocol_and_statement_do_not_run_into_each_other() -> None:
     """A byte moved from one argument to the other gives another transcript."""
     assert Transcript("zkdl/a", b"b").fork_digest() != Transcript("zkdl/ab", b"").fork_digest()
