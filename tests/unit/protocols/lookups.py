@@ -25,7 +25,7 @@ PLAIN = (
 )
 MIXED = (
     (Term(2, Source.COLUMN, "z", 4, 1), Term(1, Source.SLOT, "s", 5, 1), Term(3, Source.ACTIVE)),
-    (Term(1, Source.UNIT_SUM, "z", 4, 1), Term(1, Source.VIRTUAL, "v")),
+    (Term(1, Source.UNIT_SUM, "s", 5, 1), Term(1, Source.VIRTUAL, "v")),
     (Term(7, Source.EVERYWHERE),),
 )
 
@@ -106,11 +106,11 @@ class Case:
 
 
 def honest() -> Case:
-    """Three units of (x, 10 x) in A; two units of (2 z + s + 3, sum z + v, 7) in B; one leaf row is left free."""
+    """Three units of (x, 10 x) in A; one unit of (2 z + s + 3, sum s + v, 7) in B; one leaf row is left free."""
     layout = LeafLayout(
         LOG_ROW,
         LOG_UNITS,
-        (Lookup("plain", "A", 0, 2, 3, PLAIN), Lookup("mixed", "B", 3, 1, 2, MIXED)),
+        (Lookup("plain", "A", 0, 2, 3, PLAIN), Lookup("mixed", "B", 3, 1, 1, MIXED)),
         (TableRows(TABLE_A, 4, 1, 6), TableRows(TABLE_B, 5, 3, 7)),
         8,
     )
@@ -118,7 +118,7 @@ def honest() -> Case:
     matrix = np.zeros((10, ELL), dtype=np.int64)
     matrix[0:2].reshape(-1)[: 3 * SLOTS] = rng.integers(0, 6, 3 * SLOTS)
     matrix[2:4] = 10 * matrix[0:2]
-    matrix[4], matrix[5] = rng.integers(0, 2, ELL), rng.integers(0, 3, ELL)
+    matrix[4, :SLOTS], matrix[5] = rng.integers(0, 2, SLOTS), rng.integers(0, 2, ELL)
     return Case(layout, matrix, rng.integers(0, 2, (2, SLOTS))).count()
 
 
