@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from zkdl.algebra.extension import Array
 from zkdl.backend.base import Backend
-from zkdl.errors import Rejected
+from zkdl.errors import InternalError, Rejected
 
 Digests = NDArray[np.uint8]
 
@@ -56,8 +56,11 @@ def verify_multiproof(root: bytes, leaves: Digests, indices: NDArray[np.int64], 
     """Check distinct ascending leaves against the root.
 
     Args: leaves (t, 32) in the order of `indices`; proof of exactly 32 * path_nodes(indices, depth) bytes.
-    Raises: Rejected when the root differs.
+    Raises: Rejected when the root differs; InternalError when the caller breaks what is said above.
     """
+    if np.any(np.diff(indices) <= 0) or len(proof) != 32 * path_nodes(indices, depth):
+        # Of two leaves at one position only one would be checked, and a node too many would not be.
+        raise InternalError("a multiproof needs distinct ascending positions and exactly its nodes")
     nodes = np.frombuffer(proof, dtype=np.uint8).reshape(-1, 32)
     used = 0
     known = {int(i): leaves[k].tobytes() for k, i in enumerate(indices)}

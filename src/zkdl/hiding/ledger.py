@@ -85,17 +85,23 @@ class Ledger:
         """Record a linear constraint."""
         self.constraints.append(expression)
 
-    def _next_single(self, masked: Ext) -> Affine:
+    def _take_single(self) -> int:
+        """Number of the next unused pad."""
         if self._singles == self.count.singles:
             raise InternalError("more hidden scalars than the statement announces")
         self._singles += 1
-        return Affine(masked, {self._singles - 1: ONE})
+        return self._singles - 1
 
-    def _next_product(self, x: Ext, y: Ext) -> tuple[Affine, Affine, Affine]:
+    def _take_product(self) -> int:
+        """Number of the first pad of the next unused triple."""
         if self._products == self.count.products:
             raise InternalError("more hidden products than the statement announces")
-        a = self.count.singles + TRIPLE * self._products
         self._products += 1
+        return self.count.singles + TRIPLE * (self._products - 1)
+
+    @staticmethod
+    def _product(a: int, x: Ext, y: Ext) -> tuple[Affine, Affine, Affine]:
+        """Both factors and the product, from the masked factors and the triple at pad a."""
         # (x + a)(y + b) = x*y + y*a + x*b + a*b, and the pad a + 2 holds a*b.
         return Affine(x, {a: ONE}), Affine(y, {a + 1: ONE}), Affine(x * y, {a: y, a + 1: x, a + 2: ONE})
 
@@ -125,16 +131,16 @@ class ProverLedger(Ledger):
         self._pads = from_array(pads)
 
     def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
-        first = self._singles
-        hidden = [self._next_single(value - self._pads[first + i]) for i, value in enumerate(values)]
+        pads = [self._take_single() for _ in values]
+        hidden = [Affine(value - self._pads[pad], {pad: ONE}) for pad, value in zip(pads, values, strict=True)]
         self.channel.send_elements(label, to_array([h.known for h in hidden]))
         return hidden
 
     def send_products(self, label: str, pairs: Sequence[tuple[Ext, Ext]]) -> list[tuple[Affine, Affine, Affine]]:
         hidden = []
         for x, y in pairs:
-            a = self.count.singles + TRIPLE * self._products
-            hidden.append(self._next_product(x - self._pads[a], y - self._pads[a + 1]))
+            a = self._take_product()
+            hidden.append(self._product(a, x - self._pads[a], y - self._pads[a + 1]))
         self.channel.send_elements(label, to_array([e.known for x, y, _ in hidden for e in (x, y)]))
         return hidden
 
@@ -157,11 +163,12 @@ class VerifierLedger(Ledger):
         self.channel = channel
 
     def receive(self, label: str, count: int) -> list[Affine]:
-        return [self._next_single(value) for value in from_array(self.channel.receive_elements(label, (count, 2)))]
+        values = from_array(self.channel.receive_elements(label, (count, 2)))
+        return [Affine(value, {self._take_single(): ONE}) for value in values]
 
     def receive_products(self, label: str, count: int) -> list[tuple[Affine, Affine, Affine]]:
         values = from_array(self.channel.receive_elements(label, (2 * count, 2)))
-        return [self._next_product(values[2 * i], values[2 * i + 1]) for i in range(count)]
+        return [self._product(self._take_product(), values[2 * i], values[2 * i + 1]) for i in range(count)]
 
     def sacrifice(self) -> None:
         chi = self.channel.transcript.challenge("chi")
