@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 
 from tests.e2e.running import EXAMPLES, Finished, refusal, write_examples, zkdl
 from zkdl.proof.format import canonical_json
+from zkdl.rundir import RunDirectory
 
 HEADER = 16
 
@@ -105,7 +106,7 @@ def test_weights_files_that_are_none(finished: Finished, tmp_path: Path) -> None
 
 def test_weights_of_an_earlier_step(finished: Finished, tmp_path: Path) -> None:
     kept = load((finished.run / "weights" / "step-4.safetensors").read_bytes())
-    key = (finished.run / "secrets" / "weights-4.key").read_bytes().hex()
+    key = RunDirectory(finished.run).key("weights-4").hex()
     target = store(finished.weights, kept, tmp_path / "w", commitment_key=key)
     assert refusal("verify", finished.proof, "--weights", target) == (1, "WEIGHTS")
 
