@@ -15,6 +15,7 @@ from zkdl.backend.select import get_backend
 from zkdl.configuration import Configuration
 from zkdl.datasets import Dataset, FeatureRule
 from zkdl.errors import ResourceError, UsageError
+from zkdl.progress import ALMOST, PHASES
 from zkdl.proof.verify import verify
 from zkdl.rundir import RunDirectory
 from zkdl.session import RETRIES, Session
@@ -156,6 +157,17 @@ def test_a_lost_section_comes_back_in_the_same_bytes(proven: Path, tmp_path: Pat
     for section in (path / "sections").iterdir():
         section.unlink()
     assert prove(path) == whole and journal(path) == journal(proven)
+
+
+def test_progress_of_a_real_proof(trained: Path, tmp_path: Path) -> None:
+    """Every phase that the prover names has its share; the whole is said once."""
+    path, seen = copy(trained, tmp_path / "run"), []
+    session(path).prove(path / "run.zkproof", progress=lambda what, done: seen.append((what, done)))
+    phases = {what.split(": ")[1] for what, _ in seen if ": " in what}
+    assert phases == {*PHASES, "certificate"} - {"products"}
+    done = [part for _, part in seen]
+    assert done == sorted(done) and done[0] == 0 and len(set(done)) > 12
+    assert seen[-1] == ("done", 1.0) and done.count(1.0) == 1 and max(done[:-1]) <= ALMOST
 
 
 @pytest.mark.parametrize("what", ["__version__", "PROTOCOL"])
