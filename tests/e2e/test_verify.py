@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,21 @@ def test_right_weights(finished: Finished) -> None:
     done = zkdl("verify", finished.proof, "--weights", finished.weights, "--json")
     assert done.status == 0 and done.answer["statement"]["checked"] == ["weights"]
     assert "holds exactly these weights" in zkdl("verify", finished.proof, "--weights", finished.weights).stdout
+
+
+def test_what_is_handed_out_holds_no_other_secret(finished: Finished) -> None:
+    """The weights file and the data key are for their owner to hand out, and neither gives away the master secret."""
+    master = (finished.run / "secrets" / "master.key").read_bytes()
+    directory = RunDirectory.open(finished.run)
+    assert finished.data_key.read_bytes() == directory.key("data")
+    revealed = finished.weights.read_bytes()
+    assert directory.key("weights-6").hex().encode() in revealed
+    for path in (finished.weights, finished.data_key, finished.proof):
+        content = path.read_bytes()
+        for secret in (master, *(directory.key(f"section-{name}") for name in ("data", "segment-0", "segment-1"))):
+            assert secret not in content and secret.hex().encode() not in content
+    assert stat.S_IMODE(finished.weights.stat().st_mode) == 0o600 == stat.S_IMODE(finished.data_key.stat().st_mode)
+    assert sorted(path.name for path in (finished.run / "secrets").iterdir()) == ["data.key", "master.key"]
 
 
 def test_one_wrong_weight(finished: Finished, tmp_path: Path) -> None:
