@@ -134,11 +134,11 @@ def test_4_not_a_number(tmp_path: Path) -> None:
 
 
 def test_4_a_bound_that_breaks_later_leaves_what_is_proven(tmp_path: Path) -> None:
-    """With this rate the weights may outgrow their bound in the second segment: the first one stays provable."""
-    configuration = configure(tmp_path, formats="weight_frac = 40", schedule="lr = 4.0")
+    """From step 4 on the weights may outgrow their bound: the segment before stays provable."""
+    configuration = configure(tmp_path, formats="weight_frac = 40", schedule="changes = [[4, 100.0]]")
     status, code = shell("train", configuration)
     segments = len(RunDirectory.open(tmp_path / "run").segments())
-    assert status == 4 and code.startswith("BOUND_") and segments >= 1
+    assert status == 4 and code.startswith("BOUND_") and segments == 1
     assert zkdl("prove", tmp_path / "run", "--quiet").status == 0
     statement = zkdl("verify", tmp_path / "run" / "run.zkproof", "--json").answer["statement"]
     assert statement["complete"] is False and len(statement["segments"]) == segments
