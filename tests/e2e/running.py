@@ -40,6 +40,19 @@ segment_steps = 4
 """
 
 
+# For `python` below: a pause after every file of the run, so that a signal finds the command at work on any machine.
+SLOW = """
+import time
+from zkdl import rundir
+
+def slow(*arguments, real=rundir.write_atomic, **options):
+    real(*arguments, **options)
+    time.sleep(0.5)
+
+rundir.write_atomic = slow
+"""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left behind."""

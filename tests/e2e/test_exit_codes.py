@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.e2e.running import Finished, Outcome, configure, ended, finish, first_line, python, spawn, zkdl
+from tests.e2e.running import SLOW, Finished, Outcome, configure, ended, finish, first_line, python, spawn, zkdl
 from zkdl.datasets import digits
 from zkdl.rundir import RunDirectory
 
@@ -217,7 +217,7 @@ def test_70_a_bug(half: Finished, finished: Finished) -> None:
 
 
 def test_130_interrupted_while_proving(half: Finished, finished: Finished) -> None:
-    process = spawn("prove", half.run, "--json")
+    process = python(SLOW, "prove", half.run, "--json")
     first_line(process)
     process.send_signal(signal.SIGINT)
     done: Outcome = ended(process)

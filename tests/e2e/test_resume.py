@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.running import configure, ended, first_line, python, refusal, spawn, zkdl
+from tests.e2e.running import SLOW, configure, ended, first_line, python, refusal, spawn, zkdl
 from zkdl import journal, rundir, storage
 from zkdl import session as zkdl_session
 from zkdl.backend.select import get_backend
@@ -188,7 +188,7 @@ def test_asked_to_end(work: Path, tmp_path: Path, number: signal.Signals, verb: 
     command: list[object] = [*train] if verb == "train" else ["prove", run]
     if verb == "prove":
         assert zkdl(*train, "--quiet").status == 0
-    process = spawn(*command, "--json")
+    process = python(SLOW, *command, "--json")
     first_line(process)
     process.send_signal(number)
     done = ended(process)
