@@ -1,7 +1,7 @@
 """How often each commitment has been opened: reserved durably before any position is drawn. [review.md, hole 11]
 
 One JSON object per line: {"root", "proof", "budget"}. Reserving for the same proof again is free, because a retry derives the
-same randomness and repeats the same opening.
+same randomness and repeats the same opening. What makes a proof the same one is in `openings.py`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,16 @@ class Journal:
         if cut:
             # The process died while the last line was being written, so nothing was opened after it.
             write_atomic(path, complete + end)
+
+    @staticmethod
+    def create(path: Path) -> None:
+        """An empty journal, on disk when this returns; one that is there stays."""
+        if not path.exists():
+            write_atomic(path, b"")
+
+    def holds(self, root: str, proof: str) -> bool:
+        """Whether this proof has its opening of `root` already."""
+        return proof in self._proofs.get(root, ())
 
     def used(self, root: str) -> int:
         """Openings of this commitment that are spent."""

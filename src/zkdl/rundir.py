@@ -1,8 +1,9 @@
 """The run directory: everything a run needs to go on after an interruption. It holds secrets; only the proof is for publication.
 
-run.json                    run statement (public)
+run.json                    run statement (public), written last when a run begins
 data.npz                    quantised examples (secret)
-secrets/                    data.key, weights-<step>.key, section-<name>.key (mode 0600, directory 0700)
+secrets/master.key          32 bytes from which every other secret of the run is derived (mode 0600, directory 0700)
+secrets/data.key            the derived key of the dataset commitment, for an auditor; never read here
 weights/step-<n>.safetensors   exact integer weights after n steps (secret)
 segments/<i>.json           finished segment, written last: its commit point
 sections/<name>.bin         finished proof sections
@@ -22,14 +23,16 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from zkdl.errors import UsageError, ZkError
+from zkdl.hiding.entropy import Entropy
 from zkdl.journal import Journal
 from zkdl.proof.revealed import read_tensors
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
-from zkdl.storage import disk_errors, secret_key, write_atomic
+from zkdl.storage import disk_errors, new_secret, read_secret, remove, write_atomic
 
 FOLDERS = ("secrets", "weights", "segments", "sections")
+DERIVATION = b"zkdl/run-directory/1"
 
 
 def weights_bytes(weights: Weights, weight_frac: int, key: bytes | None = None) -> bytes:
@@ -75,12 +78,40 @@ class RunDirectory:
     def has_statement(self) -> bool:
         return (self.path / "run.json").exists()
 
+    @property
+    def has_results(self) -> bool:
+        """Whether a segment or a proof section is there."""
+        return any((self.path / "segments").glob("*.json")) or any((self.path / "sections").glob("*.bin"))
+
     def journal(self) -> Journal:
-        return Journal(self.path / "journal.jsonl")
+        """Raises UsageError(RUN_DAMAGED) when it is missing: a run has had one since it began."""
+        path = self.path / "journal.jsonl"
+        if not path.exists():
+            raise UsageError(
+                "the record of spent openings is missing",
+                code="RUN_DAMAGED",
+                hint="Restore it; without it nothing may be opened, so otherwise start again in a new directory",
+                file=str(path),
+            )
+        return Journal(path)
+
+    def new_secrets(self) -> None:
+        """A master secret for a statement that is still to be written, and an empty journal.
+
+        An old statement goes first: one master never serves two statements, not even when the process dies here or
+        when a copy of this directory keeps the old one.
+        """
+        remove(self.path / "run.json")
+        new_secret(self.path / "secrets" / "master.key")
+        Journal.create(self.path / "journal.jsonl")
+        write_atomic(self.path / "secrets" / "data.key", self.key("data"), secret=True)
 
     def key(self, name: str) -> bytes:
-        """A 32-byte secret by name, made on first use."""
-        return secret_key(self.path / "secrets" / f"{name}.key")
+        """The 32-byte secret of that name. It follows from the master, so every copy of the run has the same.
+
+        Raises: UsageError(RUN_DAMAGED, KEY_FILE) when the master cannot be read.
+        """
+        return Entropy(read_secret(self.path / "secrets" / "master.key"), DERIVATION).stream(name, 32)
 
     def write_statement(self, run: RunStatement, segment_steps: int) -> None:
         data = {"run": run.to_json(), "segment_steps": segment_steps}

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zkdl.errors import ResourceError, UsageError
+from zkdl.hiding.entropy import fresh_key
 
 SECRET_MODE = 0o600
 UNWRITABLE = (
@@ -49,7 +50,9 @@ def write_atomic(path: Path, data: bytes, *, secret: bool = False) -> None:
     temporary = path.with_name(path.name + ".partial")
     mode = SECRET_MODE if secret else 0o644
     with disk_errors(path):
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        # What an earlier process left there, or somebody else put there, may be readable by others.
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(descriptor, "wb") as out:
                 out.write(data)
@@ -63,18 +66,40 @@ def write_atomic(path: Path, data: bytes, *, secret: bool = False) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line and flush it to disk."""
-    with disk_errors(path), path.open("a", encoding="ascii") as out:
-        out.write(line + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+    """Append one line and flush it to disk, with the name of a file that is new."""
+    with disk_errors(path):
+        new = not path.exists()
+        with path.open("a", encoding="ascii") as out:
+            out.write(line + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        if new:
+            _sync_directory(path.parent)
 
 
-def secret_key(path: Path) -> bytes:
-    """The 32 bytes stored at `path`; drawn from the operating system and stored first when there are none."""
-    if not path.exists():
-        write_atomic(path, os.urandom(32), secret=True)
-    key = path.read_bytes()
+def remove(path: Path) -> None:
+    """Remove a file; it is gone from the disk when this returns."""
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+
+
+def new_secret(path: Path) -> None:
+    """Draw 32 bytes from the operating system and store them at `path`, readable by the owner only."""
+    write_atomic(path, fresh_key(), secret=True)
+
+
+def read_secret(path: Path) -> bytes:
+    """The 32 bytes stored at `path`. Raises UsageError(RUN_DAMAGED, KEY_FILE)."""
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            "the secret of this run cannot be read",
+            code="RUN_DAMAGED",
+            hint="Restore it together with the rest of the run directory, or start again in a new directory",
+            file=str(path),
+        ) from error
     if len(key) != 32:
         raise UsageError("a key file does not hold 32 bytes", code="KEY_FILE", file=str(path))
     return key

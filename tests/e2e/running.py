@@ -40,6 +40,19 @@ segment_steps = 4
 """
 
 
+# For `python` below: a pause after every file of the run, so that a signal finds the command at work on any machine.
+SLOW = """
+import time
+from zkdl import rundir
+
+def slow(*arguments, real=rundir.write_atomic, **options):
+    real(*arguments, **options)
+    time.sleep(0.5)
+
+rundir.write_atomic = slow
+"""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left behind."""
@@ -76,10 +89,36 @@ def refusal(*arguments: object) -> tuple[int, str]:
 
 def spawn(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """The command line in a process of its own."""
+    return _child([sys.executable, "-m", "zkdl.cli.main", *(str(argument) for argument in arguments)], options)
+
+
+def _child(command: list[str], options: dict[str, Any]) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-m", "zkdl.cli.main", *(str(argument) for argument in arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
     return subprocess.Popen(command, **{**pipes, **options})
+
+
+def ended(process: subprocess.Popen[str], timeout: float = 60) -> Outcome:
+    """What a child process left behind; a signal that killed it is a negative status."""
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return Outcome(process.returncode, stdout, stderr)
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    """Wait until the child says on stderr that it is at work."""
+    assert process.stderr is not None
+    return process.stderr.readline()
+
+
+def python(code: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """A child process that runs `code` and then, unless that ended it, the command line."""
+    script = f"{code}\nfrom zkdl.cli.main import main\nmain()\n"
+    return _child([sys.executable, "-c", script, *(str(argument) for argument in arguments)], options)
 
 
 def write_examples(path: Path, examples: int = EXAMPLES) -> None:

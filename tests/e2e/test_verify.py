@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.numpy import load, save
 
 from tests.e2e.running import EXAMPLES, Finished, refusal, write_examples, zkdl
 from zkdl.proof.format import canonical_json
+from zkdl.rundir import RunDirectory
 
 HEADER = 16
 
@@ -51,6 +53,21 @@ def test_right_weights(finished: Finished) -> None:
     done = zkdl("verify", finished.proof, "--weights", finished.weights, "--json")
     assert done.status == 0 and done.answer["statement"]["checked"] == ["weights"]
     assert "holds exactly these weights" in zkdl("verify", finished.proof, "--weights", finished.weights).stdout
+
+
+def test_what_is_handed_out_holds_no_other_secret(finished: Finished) -> None:
+    """The weights file and the data key are for their owner to hand out, and neither gives away the master secret."""
+    master = (finished.run / "secrets" / "master.key").read_bytes()
+    directory = RunDirectory.open(finished.run)
+    assert finished.data_key.read_bytes() == directory.key("data")
+    revealed = finished.weights.read_bytes()
+    assert directory.key("weights-6").hex().encode() in revealed
+    for path in (finished.weights, finished.data_key, finished.proof):
+        content = path.read_bytes()
+        for secret in (master, *(directory.key(f"section-{name}") for name in ("data", "segment-0", "segment-1"))):
+            assert secret not in content and secret.hex().encode() not in content
+    assert stat.S_IMODE(finished.weights.stat().st_mode) == 0o600 == stat.S_IMODE(finished.data_key.stat().st_mode)
+    assert sorted(path.name for path in (finished.run / "secrets").iterdir()) == ["data.key", "master.key"]
 
 
 def test_one_wrong_weight(finished: Finished, tmp_path: Path) -> None:
@@ -105,7 +122,7 @@ def test_weights_files_that_are_none(finished: Finished, tmp_path: Path) -> None
 
 def test_weights_of_an_earlier_step(finished: Finished, tmp_path: Path) -> None:
     kept = load((finished.run / "weights" / "step-4.safetensors").read_bytes())
-    key = (finished.run / "secrets" / "weights-4.key").read_bytes().hex()
+    key = RunDirectory(finished.run).key("weights-4").hex()
     target = store(finished.weights, kept, tmp_path / "w", commitment_key=key)
     assert refusal("verify", finished.proof, "--weights", target) == (1, "WEIGHTS")
 

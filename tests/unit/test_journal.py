@@ -18,6 +18,18 @@ def test_reserve_is_on_disk_when_it_returns(tmp_path: Path) -> None:
     assert Journal(path).used("r") == 1 and Journal(path).used("other") == 0
 
 
+def test_create_keeps_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    Journal.create(path)
+    assert path.read_bytes() == b""
+    journal = Journal(path)
+    assert not journal.holds("r", "p")
+    journal.reserve("r", "p", 2)
+    assert journal.holds("r", "p") and not journal.holds("s", "p") and not journal.holds("r", "q")
+    Journal.create(path)
+    assert Journal(path).holds("r", "p")
+
+
 def test_the_same_proof_is_free(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)

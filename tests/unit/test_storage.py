@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zkdl.errors import ResourceError, UsageError
 from zkdl.rundir import FOLDERS, RunDirectory
 from zkdl.statement.weights import Weights
-from zkdl.storage import append_line, disk_errors, exclusive, secret_key, write_atomic
+from zkdl.storage import append_line, disk_errors, exclusive, new_secret, read_secret, remove, write_atomic
 
 
 def mode(path: Path) -> int:
@@ -85,11 +87,49 @@ def test_write_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_secrets_are_for_their_owner_only(tmp_path: Path) -> None:
     directory = RunDirectory.create(tmp_path / "run")
     assert all(mode(directory.path / name) == 0o700 for name in FOLDERS)
-    key = directory.key("data")
-    assert len(key) == 32 and directory.key("data") == key and directory.key("other") != key
+    directory.new_secrets()
     directory.write_weights(0, Weights([], []), 20)
-    for path in (directory.path / "secrets" / "data.key", directory.path / "weights" / "step-0.safetensors"):
-        assert mode(path) == 0o600
+    directory.write_data(np.zeros((1, 1), dtype=np.int32), np.zeros(1, dtype=np.int32))
+    for name in ("secrets/master.key", "secrets/data.key", "weights/step-0.safetensors", "data.npz"):
+        assert mode(directory.path / name) == 0o600
+
+
+def test_every_secret_follows_from_the_master(tmp_path: Path) -> None:
+    directory, other = RunDirectory.create(tmp_path / "a"), RunDirectory.create(tmp_path / "b")
+    directory.new_secrets()
+    other.new_secrets()
+    names = ("data", "weights-0", "weights-1", "section-data", "run-id", "master")
+    keys = [directory.key(name) for name in names]
+    assert len({*keys, *(other.key(name) for name in names)}) == 2 * len(names)
+    assert all(len(key) == 32 for key in keys) and keys == [directory.key(name) for name in names]
+    shutil.copy(directory.path / "secrets" / "master.key", other.path / "secrets" / "master.key")
+    assert keys == [other.key(name) for name in names]
+    assert (directory.path / "secrets" / "data.key").read_bytes() == keys[0]
+    assert sorted(os.listdir(directory.path / "secrets")) == ["data.key", "master.key"]
+    assert directory.path.joinpath("secrets", "master.key").read_bytes() not in keys
+
+
+def test_new_secrets_end_the_old_statement_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = RunDirectory.create(tmp_path)
+    directory.new_secrets()
+    old = directory.key("data")
+    (tmp_path / "run.json").write_text("{}")
+    monkeypatch.setattr("zkdl.rundir.new_secret", failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        directory.new_secrets()
+    assert not directory.has_statement and directory.key("data") == old
+
+
+def test_a_missing_journal_is_an_error_not_a_reset(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path)
+    directory.new_secrets()
+    directory.journal().reserve("r", "p", 1)
+    directory.new_secrets()
+    assert directory.journal().used("r") == 1
+    (tmp_path / "journal.jsonl").unlink()
+    with pytest.raises(UsageError) as caught:
+        directory.journal()
+    assert caught.value.code == "RUN_DAMAGED" and caught.value.hint
 
 
 def test_secret_is_secret_from_its_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,15 +141,56 @@ def test_secret_is_secret_from_its_first_byte(tmp_path: Path, monkeypatch: pytes
         real(descriptor)
 
     monkeypatch.setattr("zkdl.storage.os.fsync", fsync)
-    secret_key(tmp_path / "k")
+    new_secret(tmp_path / "k")
     assert seen and set(seen) == {0o600}
 
 
 def test_damaged_key(tmp_path: Path) -> None:
     (tmp_path / "k").write_bytes(b"short")
     with pytest.raises(UsageError) as caught:
-        secret_key(tmp_path / "k")
+        read_secret(tmp_path / "k")
     assert caught.value.code == "KEY_FILE"
+    with pytest.raises(UsageError) as caught:
+        read_secret(tmp_path / "none")
+    assert caught.value.code == "RUN_DAMAGED" and caught.value.hint
+
+
+def test_a_secret_does_not_take_over_what_was_left_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "k.partial").write_bytes(b"left by a crash")
+    (tmp_path / "k.partial").chmod(0o666)
+    new_secret(tmp_path / "k")
+    assert mode(tmp_path / "k") == 0o600 and os.listdir(tmp_path) == ["k"]
+    (tmp_path / "elsewhere").write_bytes(b"old")
+    (tmp_path / "k.partial").symlink_to(tmp_path / "elsewhere")
+    new_secret(tmp_path / "k")
+    assert (tmp_path / "elsewhere").read_bytes() == b"old" and not (tmp_path / "k").is_symlink()
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Inodes that were flushed to disk."""
+    seen: list[int] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        seen.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr("zkdl.storage.os.fsync", fsync)
+    return seen
+
+
+def test_names_reach_the_disk_too(tmp_path: Path, synced: list[int]) -> None:
+    folder = tmp_path.stat().st_ino
+    path = tmp_path / "f"
+    append_line(path, "one")
+    assert synced == [path.stat().st_ino, folder]
+    append_line(path, "two")
+    assert synced[2:] == [path.stat().st_ino] and path.read_text() == "one\ntwo\n"
+    remove(path)
+    assert synced[3:] == [folder] and not path.exists()
+    write_atomic(path, b"")
+    assert synced[4:] == [path.stat().st_ino, folder]
 
 
 def test_lock(tmp_path: Path) -> None:

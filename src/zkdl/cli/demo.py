@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from zkdl.backend.select import get_backend
-from zkdl.cli.output import Output, verb
+from zkdl.cli.output import INTERRUPTED, Output, verb
 from zkdl.configuration import Configuration
 from zkdl.errors import InternalError
 from zkdl.proof.format import canonical_json
@@ -35,6 +35,8 @@ def _verify_elsewhere(proof: Path) -> tuple[int, dict[str, object]]:
         [sys.executable, "-m", "zkdl.cli.main", "verify", str(proof), "--json", "--quiet"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+    if done.returncode == INTERRUPTED:
+        raise KeyboardInterrupt
     try:
         answer = json.loads(done.stdout)
     except ValueError as error:

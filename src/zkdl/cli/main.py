@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from functools import partial
 from typing import Any
@@ -62,8 +63,16 @@ def cli() -> None:
     """
 
 
+def _interrupt(number: int, frame: object) -> None:
+    """A request to end is an interruption: it unwinds, ends child processes, and says how to go on."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line."""
+    # Whoever started this process may have asked it to ignore the signal.
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
     cli.main(prog_name="zkdl")
 
 

@@ -37,8 +37,9 @@ class Output:
         self.as_json = as_json
         self.silent = silent
         self.console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-        self._started = time.monotonic()
         self._last = 0.0
+        # Where this process began; a resumed run begins behind zero.
+        self._start: tuple[float, float] | None = None
 
     def say(self, text: str) -> None:
         """A message on stderr."""
@@ -48,11 +49,12 @@ class Output:
     def progress(self, phase: str, done: float) -> None:
         """Progress with the time left; on a terminal one line that is rewritten, else a plain line per second or so."""
         now = time.monotonic()
+        started, before = self._start = self._start or (now, done)
         if self.silent or (now - self._last < (0.1 if self.console.is_terminal else 2.0) and done < 1.0):
             return
         self._last = now
-        passed = now - self._started
-        left = f", {passed * (1 - done) / done:.0f} s left" if 0.02 < done < 1 else ""
+        made = done - before
+        left = f", {(now - started) * (1 - done) / made:.0f} s left" if made > 0.02 and done < 1 else ""
         line = f"{100 * done:3.0f} % {phase}{left}"
         if self.console.is_terminal:
             self.console.print(line.ljust(78), end="\n" if done >= 1.0 else "\r", markup=False)

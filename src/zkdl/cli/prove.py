@@ -11,7 +11,7 @@ from zkdl.backend.select import get_backend
 from zkdl.cli.output import Output, verb
 from zkdl.errors import UsageError
 from zkdl.rundir import RunDirectory
-from zkdl.session import Session
+from zkdl.session import Session, check_target
 
 UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -47,6 +47,8 @@ def command(
     limit = None if max_memory is None else parse_bytes(max_memory)
     session = Session(RunDirectory.open(run), get_backend(backend, threads))
     path = target or run / "run.zkproof"
+    if reveal_weights is not None:
+        check_target(reveal_weights)
     session.prove(path, max_memory=limit, progress=output.progress)
     if reveal_weights is not None:
         session.reveal_weights(reveal_weights)

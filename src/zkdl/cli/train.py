@@ -38,7 +38,8 @@ def command(output: Output, config: Path, directory: Path | None, threads: int |
     folder = directory or Path(configuration.directory)
     session = Session(RunDirectory.create(folder), get_backend(backend, threads))
     draft = configuration.draft(data)
-    output.progress("committing the data", 0.0)
+    last = session.directory.segments()[-1:]
+    output.progress("committing the data", sum(segment.first_step + segment.steps for segment in last) / draft.steps)
     run = session.begin(
         draft, data.features, data.labels, configuration.segment_steps, None if initial is None else initial[0]
     )

@@ -120,15 +120,20 @@ def test_top_level_help_and_version() -> None:
     assert CliRunner().invoke(cli, ["--version"]).exit_code == 0
 
 
-def test_progress_tells_the_time_left_and_is_silent_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_tells_the_time_left_and_is_silent_when_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter((100.0, 110.0, 111.0, 112.0))
+    monkeypatch.setattr("zkdl.cli.output.time.monotonic", lambda: next(clock))
     output = Output("prove")
-    output._started -= 10
-    output.progress("phase", 0.5)
-    output.progress("too soon", 0.6)
+    output.progress("resumed", 0.4)
+    output.progress("phase", 0.6)
+    output.progress("too soon", 0.8)
     output.progress("done", 1.0)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.splitlines() == [" 50 % phase, 10 s left", "100 % done"]
+    assert captured.err.splitlines() == [" 40 % resumed", " 60 % phase, 20 s left", "100 % done"]
+    monkeypatch.undo()
     quiet = Output("prove", silent=True)
     quiet.progress("phase", 0.5)
     quiet.say("text")

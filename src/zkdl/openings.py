@@ -1,0 +1,78 @@
+"""What the sections of a run open: their secrets, their entries in the journal, and how many openings are left.
+
+A section's secret follows from the run's master secret, its name, the protocol and the release. The same release repeats
+the same section byte for byte, in every copy of the run directory; another release, whose messages may differ, gets
+unrelated masks and counts as one more opening.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from zkdl import __version__
+from zkdl.errors import ResourceError, UsageError
+from zkdl.proof.public import PROTOCOL
+from zkdl.proof.run_certificates import DATA_PROTOCOL, INITIAL_PROTOCOL
+from zkdl.rundir import RunDirectory
+from zkdl.statement.run import RunStatement
+from zkdl.statement.segment import SegmentStatement
+
+PROTOCOLS = {"data": DATA_PROTOCOL, "initial": INITIAL_PROTOCOL}
+
+
+class Openings:
+    """The journal of one run, read when this is made; the directory must be locked.
+
+    Raises: UsageError(RUN_DAMAGED) without a journal, UsageError(JOURNAL) when it is shorter than what was proven.
+    """
+
+    def __init__(self, directory: RunDirectory, run: RunStatement) -> None:
+        self._directory = directory
+        self._run = run
+        self._journal = directory.journal()
+        proven = sum(path.stem != "initial" for path in (directory.path / "sections").glob("*.bin"))
+        if self._journal.used(run.data_root) < proven:
+            raise UsageError(
+                "the record of spent openings lacks openings of finished sections",
+                code="JOURNAL",
+                hint="Restore it; without it nothing may be opened, so otherwise start again in a new directory",
+                file=str(directory.path / "journal.jsonl"),
+            )
+
+    def secret(self, name: str) -> bytes:
+        """The secret of a section: all its masks, pads and salts derive from it."""
+        protocol = PROTOCOLS.get(name, PROTOCOL)
+        return self._directory.key(f"section-{name}/{protocol}/{__version__}")
+
+    def proof_id(self, name: str, digest: bytes) -> str:
+        """What the journal calls the proof of a section whose statement has this digest."""
+        place = f"{name}\0{PROTOCOLS.get(name, PROTOCOL)}\0{__version__}\0".encode()
+        return hashlib.sha256(place + digest + hashlib.sha256(self.secret(name)).digest()).hexdigest()
+
+    def reserve(self, name: str, digest: bytes, roots: list[tuple[str, int]]) -> None:
+        """Spend one opening of each (root, budget) on a section. Raises ResourceError(BUDGET)."""
+        for root, budget in roots:
+            self._journal.reserve(root, self.proof_id(name, digest), budget)
+
+    def _is_paid(self, name: str, digest: bytes) -> bool:
+        done = self._directory.section(name).exists()
+        return done or self._journal.holds(self._run.data_root, self.proof_id(name, digest))
+
+    def check_next_segment(self, segments: list[SegmentStatement]) -> None:
+        """Raises ResourceError(BUDGET) when one segment more than `segments` could not be proven.
+
+        Each segment opens the dataset once, and the certificate once. A run that leaves its ranges again and again is
+        cut into more segments than the budget was made for.
+        """
+        run = self._run
+        sections = [("data", run.digest()), *((f"segment-{s.index}", s.digest()) for s in segments)]
+        owed = sum(not self._is_paid(name, digest) for name, digest in sections)
+        if self._journal.used(run.data_root) + owed >= run.data_budget:
+            step = segments[-1].first_step + segments[-1].steps if segments else 0
+            raise ResourceError(
+                f"the dataset may be opened {run.data_budget} times, too few for another segment",
+                code="BUDGET",
+                hint="zkdl prove proves what is there; for more steps begin a new run, with a lower learning rate or"
+                " fewer steps per segment if segments ended early",
+                step=step,
+            )

@@ -1,0 +1,162 @@
+"""The proof sections of a run that are still missing, one after the other into its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkdl.backend.base import Backend
+from zkdl.commitment.parameters import ParameterSet
+from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
+from zkdl.errors import UsageError
+from zkdl.openings import Openings
+from zkdl.progress import Progress, ProofProgress
+from zkdl.proof.layout import segment_layout
+from zkdl.proof.prove import prove_data_certificate, prove_initial_weights, prove_segment
+from zkdl.proof.run_certificates import data_certificate_layout, initial_certificate_layout
+from zkdl.rundir import RunDirectory
+from zkdl.statement.initialisation import initial_weights
+from zkdl.statement.run import RunStatement
+from zkdl.statement.segment import SegmentStatement
+from zkdl.statement.weights import Weights
+
+Data = tuple[NDArray[np.int32], NDArray[np.int32]]
+
+
+def start_weights(directory: RunDirectory, run: RunStatement, step: int) -> Weights:
+    """The weights after `step` steps of the run."""
+    if step == 0 and run.init_seed is not None:
+        return initial_weights(run)
+    return directory.read_weights(step)
+
+
+def commit_data(
+    directory: RunDirectory, run: RunStatement, data: Data, parameters: ParameterSet, backend: Backend
+) -> DatasetCommitment:
+    """The dataset under the run's own key."""
+    return commit_dataset(*data, run.classes, directory.key("data"), run.data_budget, parameters, backend)
+
+
+def commit_step(
+    directory: RunDirectory, run: RunStatement, step: int, weights: Weights, parameters: ParameterSet, backend: Backend
+) -> WeightsCommitment:
+    """The weights after `step` steps under their own key."""
+    return commit_weights(weights, directory.key(f"weights-{step}"), run.weights_budget, parameters, backend)
+
+
+def section_costs(
+    run: RunStatement, segments: list[SegmentStatement], names: list[str], parameters: ParameterSet
+) -> dict[str, float]:
+    """What each section costs relative to the others: the looked-up values, which everything else follows."""
+    costs: dict[str, float] = {}
+    for name in names:
+        if name == "data":
+            costs[name] = data_certificate_layout(run, parameters).leaves.leaves
+        elif name == "initial":
+            costs[name] = initial_certificate_layout(run, parameters).leaves.leaves
+        else:
+            segment = segments[int(name.removeprefix("segment-"))]
+            costs[name] = segment_layout(run, segment, parameters).leaves.leaves
+    return costs
+
+
+@dataclass
+class SectionProver:
+    """Proves sections of one run; the directory must be locked.
+
+    Args:
+        sets: parameter sets to look up names in; None for the built-in ones.
+    """
+
+    directory: RunDirectory
+    run: RunStatement
+    parameters: ParameterSet
+    backend: Backend
+    openings: Openings
+    sets: dict[str, ParameterSet] | None = None
+    _before: tuple[int, WeightsCommitment] | None = field(default=None, init=False)
+
+    def prove(self, segments: list[SegmentStatement], names: list[str], progress: Progress) -> None:
+        """Prove those of the sections `names` that are not there.
+
+        Raises: ResourceError(BUDGET, DISK_FULL), UsageError(RUN_DAMAGED); every finished section stays.
+        """
+        missing = [name for name in names if not self.directory.section(name).exists()]
+        costs = section_costs(self.run, segments, names, self.parameters)
+        shown = ProofProgress(progress, costs, [name for name in names if name not in missing])
+        shown.say("dataset")
+        data = self.directory.read_data()
+        dataset = commit_data(self.directory, self.run, data, self.parameters, self.backend)
+        self._same(dataset.root, self.run.data_root, "data.npz")
+        for name in missing:
+            if name == "data":
+                self._data(dataset, shown.section(name))
+            elif name == "initial":
+                self._initial(shown.section(name))
+            else:
+                self._segment(name, segments[int(name.removeprefix("segment-"))], dataset, data, shown.section(name))
+            shown.finish(name)
+
+    def _same(self, root: bytes, stated: str, file: str) -> None:
+        if root.hex() != stated:
+            raise UsageError(
+                "this is not what the run committed to",
+                code="RUN_DAMAGED",
+                hint="Restore the run directory as it was after training",
+                file=str(self.directory.path / file),
+            )
+
+    def _store(self, name: str, digest: bytes, roots: list[tuple[str, int]], prove: Callable[[bytes], bytes]) -> None:
+        """Reserve the openings, prove, store the proof."""
+        self.openings.reserve(name, digest, roots)
+        self.directory.write_section(name, prove(self.openings.secret(name)))
+
+    def _weights(self, step: int, stated: str) -> WeightsCommitment:
+        """The commitment of a step's weights; the last one is kept, because the next segment starts from it."""
+        if self._before is None or self._before[0] != step:
+            weights = start_weights(self.directory, self.run, step)
+            committed = commit_step(self.directory, self.run, step, weights, self.parameters, self.backend)
+            self._same(committed.root, stated, f"weights/step-{step}.safetensors")
+            self._before = (step, committed)
+        return self._before[1]
+
+    def _data(self, dataset: DatasetCommitment, report: Progress) -> None:
+        def prove(secret: bytes) -> bytes:
+            return prove_data_certificate(
+                self.run, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.sets
+            )
+
+        self._store("data", self.run.digest(), [(self.run.data_root, self.run.data_budget)], prove)
+
+    def _initial(self, report: Progress) -> None:
+        root = self.run.init_root or ""
+        committed = self._weights(0, root)
+
+        def prove(secret: bytes) -> bytes:
+            return prove_initial_weights(
+                self.run, committed, secret, backend=self.backend, progress=report, parameter_sets=self.sets
+            )
+
+        self._store("initial", self.run.digest(), [(root, self.run.weights_budget)], prove)
+
+    def _segment(
+        self, name: str, segment: SegmentStatement, dataset: DatasetCommitment, data: Data, report: Progress
+    ) -> None:
+        run, budget = self.run, self.run.weights_budget
+        w_in = self._weights(segment.first_step, segment.w_in.root) if segment.w_in.root else None
+        w_out = self._weights(segment.first_step + segment.steps, segment.w_out.root)
+        weights_in = start_weights(self.directory, run, segment.first_step)
+
+        def prove(secret: bytes) -> bytes:
+            return prove_segment(
+                run, segment, dataset, w_in, w_out, weights_in, *data, secret,
+                backend=self.backend, progress=report, parameter_sets=self.sets,
+            )  # fmt: skip
+
+        roots = [(run.data_root, run.data_budget), (segment.w_out.root, budget)]
+        if w_in is not None:
+            roots.append((segment.w_in.root, budget))
+        self._store(name, segment.digest(), roots, prove)
