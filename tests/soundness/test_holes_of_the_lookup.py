@@ -96,7 +96,7 @@ def _ambiguous(tiny: Tiny) -> tuple[Tiny, Cheat, Cheat]:
     def other(value: np.ndarray, layer: int, t: int) -> np.ndarray:
         changed = rounded[layer].copy()
         if (layer, t) == (tiny.run.L, 1):
-            changed[0] ^= 1
+            changed[1:] ^= 1
         return clamp(layer, changed)
 
     return tiny, *(Cheat({"z-limbs": remember, "activation": choose}) for choose in (right, other))

@@ -240,9 +240,9 @@ def _with_scales(tiny: Tiny, fg: tuple[int, ...]) -> Tiny:
 def test_hole_10_a_freezing_scale_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small gradients at a coarse scale round to zero: the first layer would stand still in a proof that is accepted."""
     tiny = tiny_run((6, 4, 3), "mse", bias=(False, False), seeded=False, weight_frac=16)
-    weights = Weights([tiny.weights_in.W[0], tiny.weights_in.W[1] >> 6], tiny.weights_in.b)
+    weights = Weights([tiny.weights_in.W[0] >> 1, tiny.weights_in.W[1] >> 9], tiny.weights_in.b)
     w_in = commit_weights(weights, KEYS["w_in"], tiny.run.weights_budget, TINY, tiny.backend)
-    run = replace(tiny.run, init_root=w_in.root.hex(), gradient_frac_interval=(4, 8))
+    run = replace(tiny.run, init_root=w_in.root.hex(), gradient_frac_interval=(4, 8), schedule=((0, 1 << 29),))
     start = replace(tiny.segment.w_in, root=w_in.root.hex())
     tiny = replace(tiny, run=run, segment=replace(tiny.segment, w_in=start), weights_in=weights, w_in=w_in)
     honest, frozen = _with_scales(tiny, (7, 3)), _with_scales(tiny, (0, 3))

@@ -70,7 +70,7 @@ class Opened:
             ledger.channel.send_bytes("root/mask/m", self.masks.tree.root)
             claims = self._claims(ledger.send("values", self.values))
             opening.prove(ledger, backend, self.committed, self.masks, claims, "m")
-            ledger.channel.send_last(opening.prove_columns(ledger, self.committed, self.masks, "m"))
+            ledger.channel.send_last(opening.prove_columns(ledger, backend, self.committed, self.masks, "m"))
 
         def verifier(ledger: VerifierLedger, backend: Backend) -> None:
             root = ledger.channel.receive_bytes("root/m", 32)

@@ -64,7 +64,6 @@ class JunkProver(SegmentProver):
     def fractions(self, alpha: Ext, betas: list[Ext]) -> LeafClaim:
         public, layout, backend = self.public, self.public.layout, self.backend
         program = lookup.leaf_program(
-            backend,
             layout.leaves,
             layout.tags,
             self.witness.fields,

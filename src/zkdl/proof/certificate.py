@@ -234,7 +234,7 @@ def prove(
         first = rows.first_row - AUXILIARY
         return own_matrix[first : first + rows.rows].reshape(-1)
 
-    program = lookup.leaf_program(backend, layout.leaves, {"range": 1}, fields, counts, alpha, betas)
+    program = lookup.leaf_program(layout.leaves, {"range": 1}, fields, counts, alpha, betas)
     progress("certificate", 0.3)
     claim = fractions.prove(ledger, backend, program, layout.leaves.n_vars)
     progress("certificate", 0.7)

@@ -94,9 +94,7 @@ class SegmentProver:
     def fractions(self, alpha: Ext, betas: list[Ext]) -> LeafClaim:
         self.progress("lookups", 0.0)
         layout, witness = self.public.layout, self.witness
-        program = lookup.leaf_program(
-            self.backend, layout.leaves, layout.tags, witness.fields, witness.multiplicities, alpha, betas
-        )
+        program = lookup.leaf_program(layout.leaves, layout.tags, witness.fields, witness.multiplicities, alpha, betas)
         claim = fractions.prove(self.ledger, self.backend, program, layout.leaves.n_vars)
         self.progress("lookups", 1.0)
         return claim

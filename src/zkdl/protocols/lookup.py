@@ -195,7 +195,6 @@ def _table_values(backend: Backend, table: Table, rows: Array, in_row: Array) ->
 
 
 def leaf_program(
-    backend: Backend,
     layout: LeafLayout,
     tags: dict[str, int],
     fields: Callable[[Lookup], list[np.ndarray[tuple[int], np.dtype[np.int32]]]],

@@ -79,7 +79,7 @@ def test_a_commitment_opens_at_every_position() -> None:
     committed = commit(BACKEND, matrix, SHAPE, ENTROPY, "m")
     for start in range(31):
         indices = np.array([start, start + 1], dtype=np.int64)
-        data = committed.columns(indices)
+        data = committed.columns(BACKEND, indices)
         salts = np.frombuffer(data[:64], dtype=np.uint8).reshape(2, 32)
         columns = np.frombuffer(data[64 : 64 + 48], dtype="<u8").reshape(2, 3)
         assert np.array_equal(columns, BACKEND.encode(matrix, committed.random, 32)[:, indices].T)

@@ -10,6 +10,7 @@ import numpy as np
 from tests.support.alone import accepted
 from zkdl.algebra.extension import ZERO, Array, Ext, from_array, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.leaves import leaves as leaf_values
 from zkdl.hiding.ledger import ProverLedger, VerifierLedger
 from zkdl.protocols import fractions, lookup
 from zkdl.protocols.claims import Part
@@ -189,10 +190,12 @@ def is_accepted(
 
     def prover(ledger: ProverLedger, backend: Backend) -> None:
         alpha, betas = fingerprint(ledger)
-        p, q = lookup.leaves(backend, seen.layout, seen.tags, seen.fields, seen.multiplicities, alpha, betas)
+        program = lookup.leaf_program(seen.layout, seen.tags, seen.fields, seen.multiplicities, alpha, betas)
+        # Materialised: a dishonest multiplicity may be wider than what an honest prover's leaves hold.
+        p, q = leaf_values(backend, program, program.count)
         if leaves is not None:
             leaves(p, q)
-        claim = fractions.prove(ledger, backend, p, q, case.layout.n_vars)
+        claim = fractions.prove(ledger, backend, (p, q), case.layout.n_vars)
         close(ledger, backend, case, claim, alpha, betas)
 
     def verifier(ledger: VerifierLedger, backend: Backend) -> None:
@@ -229,7 +232,7 @@ def first_leaf(backend: Backend, case: Case) -> Alpha:
     """The alpha for which the first leaf's denominator vanishes."""
 
     def alpha(betas: list[Ext]) -> Ext:
-        _, q = lookup.leaves(backend, case.layout, case.tags, case.fields, case.multiplicities, ZERO, betas)
-        return -scalar(q[0])
+        program = lookup.leaf_program(case.layout, case.tags, case.fields, case.multiplicities, ZERO, betas)
+        return -scalar(leaf_values(backend, program, 1 << case.layout.n_vars)[1][0])
 
     return alpha

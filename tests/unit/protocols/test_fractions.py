@@ -57,7 +57,7 @@ def parties(p: list[Ext], q: list[Ext]) -> tuple[Callable, Callable]:
         return claim
 
     def prover(ledger: ProverLedger, backend: Backend) -> LeafClaim:
-        return close(ledger, fractions.prove(ledger, backend, to_array(p), to_array(q), n_vars))
+        return close(ledger, fractions.prove(ledger, backend, (to_array(p), to_array(q)), n_vars))
 
     def verifier(ledger: VerifierLedger, backend: Backend) -> LeafClaim:
         return close(ledger, fractions.verify(ledger, n_vars))
@@ -150,7 +150,7 @@ def test_layers_longer_than_one_inner_weight_table() -> None:
         count = fractions.pads(n_vars)
 
         def prover(ledger: ProverLedger, backend: Backend, p: list[Ext] = cancelled, q: list[Ext] = doubled) -> None:
-            fractions.prove(ledger, backend, to_array(p), to_array(q), variables(len(p)))
+            fractions.prove(ledger, backend, (to_array(p), to_array(q)), variables(len(p)))
 
         def verifier(ledger: VerifierLedger, backend: Backend, n_vars: int = n_vars) -> None:
             fractions.verify(ledger, n_vars)

@@ -26,6 +26,7 @@ from tests.unit.protocols.lookups import (
     virtual_value,
 )
 from zkdl.algebra.extension import from_array
+from zkdl.backend.leaves import leaves as leaf_values
 from zkdl.backend.select import get_backend
 from zkdl.protocols import lookup
 from zkdl.protocols.lookup import FIELDS, LeafLayout, Lookup, TableRows
@@ -37,7 +38,8 @@ def test_leaves_are_those_of_the_definition() -> None:
     """Every source, units that do not exist, a free row and padded tables, one leaf at a time."""
     case, elements = honest(), random_elements(np.random.default_rng(0), FIELDS + 2)
     alpha, betas = elements[0], elements[1:]
-    p, q = lookup.leaves(BACKEND, case.layout, case.tags, case.fields, case.multiplicities, alpha, betas)
+    program = lookup.leaf_program(case.layout, case.tags, case.fields, case.multiplicities, alpha, betas)
+    p, q = leaf_values(BACKEND, program, program.count)
     assert (from_array(p), from_array(q)) == plain_leaves(case, alpha, betas)
 
 
