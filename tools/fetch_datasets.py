@@ -198,7 +198,9 @@ def fetch_cifar10(folder: Path) -> list[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", choices=["mnist", "cifar10"])
-    parser.add_argument("--into", type=Path, default=Path("data"), help="a folder; the dataset gets one of its own in it")
+    parser.add_argument(
+        "--into", type=Path, default=Path("data"), help="a folder; the dataset gets one of its own in it"
+    )
     arguments = parser.parse_args()
     folder = arguments.into / arguments.dataset
     folder.mkdir(parents=True, exist_ok=True)
