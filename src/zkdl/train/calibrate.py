@@ -60,10 +60,13 @@ def _product(left: Int, left_max: int, right: Int) -> Float:
     element by element in a fixed order, so a result beyond 2^53 is rounded in the same way everywhere.
     """
     matrix = split(right, product_limb_bits(left.shape[1], 1 << _LEFT_BITS))
-    out = np.zeros((len(left), right.shape[1]))
+    out, rest, half = np.zeros((len(left), right.shape[1])), left, 1 << (_LEFT_BITS - 1)
     for first in range(0, left_max.bit_length(), _LEFT_BITS):
-        last = first + _LEFT_BITS >= left_max.bit_length()
-        limb = left >> first if last else (left >> first) & ((1 << _LEFT_BITS) - 1)
+        limb = rest
+        if first + _LEFT_BITS < left_max.bit_length():
+            # Signed, so that what fits one limb leaves nothing for the others.
+            limb = ((rest + half) & (2 * half - 1)) - half
+            rest = (rest - limb) >> _LEFT_BITS
         factor = limb.astype(np.float64)
         for part, shift in zip(matrix.limbs, matrix.shifts, strict=True):
             out += np.ldexp(factor @ part, shift + first)
