@@ -36,7 +36,7 @@ PASSES_PER_WEIGHT, PASSES_PER_UNIT, PASSES_PER_LEAF, SEARCHES_PER_ENTRY = 12, 40
 PRODUCTS = 5
 PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 30000, 200, 100
 MASK_ROWS = 4
-FRESH_BYTES, PAGE = 64 << 20, 4096
+FRESH_BYTES, PAGE = 33 << 20, 4096  # glibc takes new pages from the system for more than 32 MiB
 LEAF_BYTES, NODE_BYTES = 64, 128  # hashed per column besides its values: padding and salt; its share of the tree
 
 

@@ -145,6 +145,15 @@ def _update_is_precise(run: RunStatement, scales: Scales, layer: int, rates: set
     return True
 
 
+def _freezes(run: RunStatement, scales: Scales, rates: set[int]) -> bool:
+    """Whether an update factor of the last layer rounds to zero."""
+    for rate in rates:
+        numerator, denominator = schedule.update_ratio(run, scales, run.L, rate)
+        if 2 * numerator < denominator:
+            return True
+    return False
+
+
 def choose_scales(run: RunStatement, extent: Extent, rates: set[int]) -> Scales:
     """The policy, given the largest values.
 
@@ -172,6 +181,14 @@ def choose_scales(run: RunStatement, extent: Extent, rates: set[int]) -> Scales:
         lowest = run.gradient_frac_interval[0]
         while gradients[i] > lowest and not _update_is_precise(run, Scales(fa, (*gradients, final)), i + 1, rates):
             gradients[i] -= 1
+    # G_L has a fixed scale. A last hidden layer that is (almost) silent would get one so fine that the last layer freezes.
+    while (
+        last > 1
+        and activations[-1] > run.activation_frac_interval[0]
+        and _freezes(run, Scales(fa, (*gradients, final)), rates)
+    ):
+        activations[-1] -= 1
+        fa = (formats.feature_frac, *activations, formats.logit_frac)
     return Scales(fa, (*gradients, final))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.statement.builders import make_scales
 from tests.unit.train.builders import committed, make_training
-from zkdl.statement import sampler
+from zkdl.statement import sampler, schedule
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.segment import Scales
 from zkdl.train import calibrate as module
@@ -152,3 +152,13 @@ def test_values_that_no_scale_can_represent(loss):
     scales = choose_scales(run, extent, set())
     assert min(extent.activations) > 1 << 30
     assert set(scales.fa[1:-1]) == {run.activation_frac_interval[0]}
+
+
+def test_a_silent_layer_does_not_freeze_the_next_one():
+    """All weights zero: the activations of the last hidden layer would get the finest scale there is."""
+    run, _, _ = make_training(batch=4, activation_frac_interval=(0, 40))
+    assert schedule.update_ratio(run, Scales((4, 19, 19, 4), (7, 7, 7)), run.L, 1 << 28) == (1 << 28, 4 << 34)
+    rates = {1 << 28}
+    scales = choose_scales(run, Extent([0] * 3, [0] * 3), rates)
+    assert schedule.update_integer(run, scales, run.L, 1 << 28) >= 1
+    assert choose_scales(run, Extent([0] * 3, [0] * 3), set()).fa[-2] == 19
