@@ -24,8 +24,10 @@ import json, resource, sys, tempfile, time
 from pathlib import Path
 from zkdl.backend.select import get_backend
 from zkdl.configuration import from_values
+from zkdl.proof import estimate
 from zkdl.rundir import RunDirectory
 from zkdl.session import Session
+estimate.CLOCK = time.process_time
 c = from_values(json.loads(sys.argv[1]))
 data = c.load_train()
 with tempfile.TemporaryDirectory() as folder:

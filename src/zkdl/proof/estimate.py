@@ -36,7 +36,9 @@ PASSES_PER_WEIGHT, PASSES_PER_UNIT, PASSES_PER_LEAF, SEARCHES_PER_ENTRY = 12, 40
 PRODUCTS = 5
 PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 30000, 200, 100
 MASK_ROWS = 4
-FRESH_BYTES, PAGE = 33 << 20, 4096  # glibc takes new pages from the system for more than 32 MiB
+CLOCK = time.perf_counter
+# Probed: an eighth of the need, as recently freed pages come first. Only above 32 MiB glibc asks the system for new ones.
+LEAST_FRESH_BYTES, MOST_FRESH_BYTES, PAGE = 33 << 20, 512 << 20, 4096
 LEAF_BYTES, NODE_BYTES = 64, 128  # hashed per column besides its values: padding and salt; its share of the tree
 
 
@@ -111,17 +113,18 @@ def _time(work: Callable[[], object], repeats: int = 3) -> float:
     work()
     best = float("inf")
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = CLOCK()
         work()
-        best = min(best, time.perf_counter() - started)
+        best = min(best, CLOCK() - started)
     return best
 
 
-def _fresh_s() -> float:
+def _fresh(peak: int) -> float:
     """Once only: on a virtual machine the first touch of a page costs far more than any later one."""
-    started = time.perf_counter()
-    np.empty(FRESH_BYTES, dtype=np.uint8)[::PAGE] = 1
-    return time.perf_counter() - started
+    size = min(max(peak >> 3, LEAST_FRESH_BYTES), MOST_FRESH_BYTES)
+    started = CLOCK()
+    np.empty(size, dtype=np.uint8)[::PAGE] = 1
+    return (CLOCK() - started) / size
 
 
 def _interpret() -> Ext:
@@ -131,11 +134,12 @@ def _interpret() -> Ext:
     return value
 
 
-def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14) -> Rates:
+def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14, peak: int = 0) -> Rates:
     """Run each hot kernel on a part of the real size, up to what takes a fraction of a second.
 
     Args:
         leaves, log_domain: of the proof; larger arrays leave the caches, and longer transforms cost more per element.
+        peak: bytes the proof will need.
     """
     rng = np.random.default_rng(0)
     slow = backend.name != "native"
@@ -165,7 +169,7 @@ def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14)
         product=_time(lambda: left @ right) / (left.size * right.shape[1]),
         passed=_time(lambda: numbers + numbers) / size,
         sought=_time(lambda: np.unique(numbers[: 1 << 16])) / min(size, 1 << 16),
-        fresh=_fresh_s() / FRESH_BYTES,
+        fresh=_fresh(peak),
         interpreted=_time(_interpret) / 1000,
     )
 
@@ -241,17 +245,17 @@ def estimate(
     steps = min(segment_steps, run.steps)
     segments = -(-run.steps // steps)
     public = segment_public(run, planned_segment(run, steps, scales), parameters)
-    rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain)
     certificate = data_certificate_layout(run, parameters)
     leaves = certificate.leaves.leaves
+    certificate_peak = _code_bytes(public.dataset.code) + BYTES_PER_LEAF * leaves + INTERPRETER_BYTES
+    peak = max(_peak_bytes(public), certificate_peak)
+    rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain, peak)
     one_time = _commit_s(public.dataset.code, rates) + _open_s(public.dataset.code, rates)
     one_time += _lookups_s(certificate.leaves, rates) + (PYTHON_TO_COMMIT + PYTHON_TO_OPEN) * rates.interpreted
     pads = public.pad_shape().code
     codes = [public.layout.code, public.dataset.code, public.layout.weights.code, public.layout.weights.code, pads]
     size = segments * sum(opening_bytes(code) for code in codes)
     size += opening_bytes(public.dataset.code) + opening_bytes(certificate.code) + opening_bytes(pads)
-    certificate_peak = _code_bytes(public.dataset.code) + BYTES_PER_LEAF * leaves + INTERPRETER_BYTES
-    peak = max(_peak_bytes(public), certificate_peak)
     report = segment_report(public)
     per_segment = sum(_segment_s(public, rates).values())
     # The certificate comes first, so it meets the fresh memory; segments reuse it as far as it goes.
