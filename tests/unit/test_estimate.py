@@ -20,7 +20,7 @@ from zkdl.proof.estimate import estimate, measure_rates
 
 FACTOR = 2.5
 PROGRAM = """
-import json, resource, sys, tempfile, time
+import json, sys, tempfile, time
 from pathlib import Path
 from zkdl.backend.select import get_backend
 from zkdl.configuration import from_values
@@ -39,7 +39,10 @@ with tempfile.TemporaryDirectory() as folder:
     session.prove(Path(folder) / "proof")
     seconds = time.process_time() - started
     size = (Path(folder) / "proof").stat().st_size
-peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+# Not ru_maxrss: a child starts with what its parent had.
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+peak = next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), None)
 print(json.dumps({"forecast": forecast.to_json(), "seconds": seconds, "bytes": size, "peak": peak}))
 """
 
@@ -61,7 +64,8 @@ def test_forecast_of_a_proof(values: dict[str, object]) -> None:
     forecast = done["forecast"]
     expected = forecast["prove_s"] + forecast["one_time_s"]
     assert expected / FACTOR < done["seconds"] < expected * FACTOR
-    assert forecast["peak_bytes"] / 1.6 < done["peak"] < forecast["peak_bytes"] * 1.6
+    if done["peak"] is not None:
+        assert forecast["peak_bytes"] / 1.6 < done["peak"] < forecast["peak_bytes"] * 1.6
     assert forecast["proof_bytes"] / 1.3 < done["bytes"] < forecast["proof_bytes"] * 1.3
 
 
