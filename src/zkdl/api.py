@@ -30,6 +30,8 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.weights import Weights
 from zkdl.train.segment import SegmentResult
 
+Initial = Weights | Path | str | None
+
 __all__ = ["MLP", "FeatureRule", "Run", "Verified", "verify"]
 
 
@@ -55,8 +57,10 @@ class Run:
     Args:
         model: the network. lr: learning rate. batch: examples per step. loss: "ce" or "mse".
         activation_bits, gradient_bits, weight_frac: number formats; weight_frac None chooses it.
-        features: how real features become integers. schedule: later (step, lr) changes.
-        segment_steps: steps per proof segment. seed: any text, initial weights are expanded from it.
+        features: how features become integers; None takes the rule of the array's type, see `FeatureRule.of`.
+        schedule: later (step, lr) changes. segment_steps: steps per proof segment.
+        seed: any text, initial weights are expanded from it.
+        initial_bound: public bound of given initial weights in real units; None takes a fixed policy.
         directory: where the run lives and resumes from; None keeps it in a temporary folder.
         backend, threads: "native", "numpy" or "reference"; None takes the fastest there is.
     """
@@ -71,11 +75,12 @@ class Run:
         activation_bits: int = 10,
         gradient_bits: int = 10,
         weight_frac: int | None = None,
-        features: FeatureRule = FeatureRule(),  # noqa: B008 - frozen dataclass
+        features: FeatureRule | None = None,
         schedule: Sequence[tuple[int, float]] = (),
         last_batch: str = "keep",
         segment_steps: int = 64,
         seed: str = "zkdl",
+        initial_bound: float | None = None,
         beacon: str | None = None,
         directory: Path | str | None = None,
         backend: str | None = None,
@@ -84,7 +89,8 @@ class Run:
         self.configuration = Configuration(
             widths=tuple(model.widths), bias=model.biases(), loss=loss, features=features, lr=lr, batch=batch,
             last_batch=last_batch, changes=tuple(schedule), activation_bits=activation_bits, gradient_bits=gradient_bits,
-            weight_frac=weight_frac, segment_steps=segment_steps, seed=seed, beacon=beacon,
+            weight_frac=weight_frac, segment_steps=segment_steps, seed=seed,
+            initial_bound=initial_bound, beacon=beacon,
         )  # fmt: skip
         self.backend = get_backend(backend, threads)
         if directory is None:
@@ -93,30 +99,56 @@ class Run:
         self.directory = Path(directory)
         self.session: Session | None = None
 
-    def _draft(
-        self, x: NDArray[Any], y: NDArray[Any], steps: int | None, epochs: int | None
-    ) -> tuple[Dataset, RunStatement]:
-        configuration = self._planned(steps, epochs)
+    def _plan(
+        self, x: NDArray[Any], y: NDArray[Any], steps: int | None, epochs: int | None, initial: Initial
+    ) -> tuple[Dataset, RunStatement, Weights | None]:
+        """Data in integers, the drafted run, and the weights to start from when they are given."""
+        configuration = replace(self.configuration, steps=steps, epochs=epochs)
+        if isinstance(initial, Weights):
+            if configuration.weight_frac is None:
+                raise UsageError(
+                    "initial weights need the fraction bits that they are in",
+                    code="CONFIG_VALUE",
+                    hint="Give Run(weight_frac=...) the fraction bits, or give the name of a file that zkdl wrote",
+                    field="weight_frac",
+                )
+        elif initial is not None:
+            configuration = replace(configuration, initial=str(initial))
+            read = configuration.initial_weights()
+            initial = None if read is None else read[0]
+            configuration = replace(configuration, initial=None, weight_frac=None if read is None else read[1])
         data = quantise(x, y, configuration.widths[-1], configuration.features)
-        return data, configuration.draft(data)
-
-    def _planned(self, steps: int | None, epochs: int | None) -> Configuration:
-        return replace(self.configuration, steps=steps, epochs=epochs)
+        return data, configuration.draft(data, initial), initial
 
     def check(
-        self, x: NDArray[Any], y: NDArray[Any], *, steps: int | None = None, epochs: int | None = None
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        *,
+        steps: int | None = None,
+        epochs: int | None = None,
+        initial: Initial = None,
     ) -> CheckReport:
-        """Formats, scales and static bounds of this run on these data, before step 1. Raises NotProvable."""
+        """Formats, scales and static bounds of this run on these data, before step 1. Raises NotProvable.
+
+        Arguments as of `fit`; without steps and epochs, one epoch.
+        """
         if steps is None and epochs is None:
             epochs = 1
-        data, draft = self._draft(x, y, steps, epochs)
-        return check_run(draft, data, self.configuration.segment_steps)
+        data, draft, start = self._plan(x, y, steps, epochs, initial)
+        return check_run(draft, data, self.configuration.segment_steps, start)
 
     def estimate(
-        self, x: NDArray[Any], y: NDArray[Any], *, steps: int | None = None, epochs: int | None = None
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        *,
+        steps: int | None = None,
+        epochs: int | None = None,
+        initial: Initial = None,
     ) -> Estimate:
-        """Time, memory, proof size and soundness."""
-        report = self.check(x, y, steps=steps, epochs=epochs)
+        """Time, memory, proof size and soundness. Arguments as of `check`."""
+        report = self.check(x, y, steps=steps, epochs=epochs, initial=initial)
         return estimate(report.run, self.configuration.segment_steps, scales=report.scales, backend=self.backend)
 
     def fit(
@@ -126,17 +158,20 @@ class Run:
         *,
         steps: int | None = None,
         epochs: int | None = None,
-        initial: Weights | None = None,
+        initial: Initial = None,
         on_segment: Callable[[SegmentResult], None] | None = None,
     ) -> Weights:
-        """Train in exact integer arithmetic; returns the final weights. Calling it again resumes."""
-        if initial is not None and self.configuration.weight_frac is None:
-            raise UsageError(
-                "initial weights need the fraction bits that they are in", code="CONFIG_VALUE", field="weight_frac"
-            )
-        data, draft = self._draft(x, y, steps, epochs)
+        """Train in exact integer arithmetic; returns the final weights. Calling it again resumes.
+
+        Args:
+            x: (N, d_0), integers or reals. y: (N,) classes. steps or epochs: one of the two.
+            initial: weights to start from and commit to, instead of the seed: integers with `weight_frac` fraction bits,
+                or the name of a file that zkdl wrote, which holds the fraction bits.
+            on_segment: called after each segment.
+        """
+        data, draft, start = self._plan(x, y, steps, epochs, initial)
         session = Session(RunDirectory.create(self.directory), self.backend)
-        session.begin(draft, data.features, data.labels, self.configuration.segment_steps, initial)
+        session.begin(draft, data.features, data.labels, self.configuration.segment_steps, start)
         for _, result in session.train():
             if on_segment is not None:
                 on_segment(result)

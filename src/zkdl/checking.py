@@ -13,6 +13,7 @@ from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement, initial_state
 from zkdl.statement.state import Scales
+from zkdl.statement.weights import Weights
 from zkdl.train.baseline import float_accuracy, train_float
 from zkdl.train.evaluate import evaluate
 from zkdl.train.trainer import Trainer
@@ -111,15 +112,19 @@ def _final_bits(run: RunStatement, scales: Scales) -> int:
     return worst.bit_length()
 
 
-def check_run(run: RunStatement, data: Dataset, segment_steps: int) -> CheckReport:
-    """Plan the first segment and train a few steps of it. Raises NotProvable naming the layer."""
+def check_run(run: RunStatement, data: Dataset, segment_steps: int, initial: Weights | None = None) -> CheckReport:
+    """Plan the first segment and train a few steps of it. Raises NotProvable naming the layer.
+
+    Args:
+        initial: the weights of a run that starts from given ones; None expands the run's seed.
+    """
     trainer = Trainer(run, data.features, data.labels, segment_steps)
-    weights = initial_weights(run)
+    weights = initial_weights(run) if initial is None else initial
     segment = trainer.plan(0, initial_state(run), weights)
     steps = min(TRIAL_STEPS, run.steps)
     schedule = tuple(piece for piece in run.schedule if piece[0] < steps)
     trial = replace(run, steps=steps, schedule=schedule)
-    results = list(Trainer(trial, data.features, data.labels, steps))
+    results = list(Trainer(trial, data.features, data.labels, steps).segments(weights))
     last, trained = results[-1]
     found = evaluate(trial, last.scales, trained, data.features, data.labels)
     floats = train_float(trial, weights, data.features, data.labels)

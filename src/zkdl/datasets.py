@@ -1,7 +1,9 @@
 """Reading examples and making them integers by a public rule. Formats: .npz, .csv, IDX (plain or gzip), the bundled digits.
 
-Every function returns features (N, d_0) and labels (N,). Integer features are taken as they are; real ones become
-floor(x * 2^frac + 1/2). Nothing is clipped silently: a value outside the declared range is an error.
+Every function returns features (N, d_0) and labels (N,). The type of the array decides, never its values: features of an
+integer type are taken as they are, an integer v standing for v * 2^-frac; real ones become floor(x * 2^frac + 1/2). So
+training and test data of one type get one scale. A CSV file has no types: it counts as integer if no cell of it, label or
+feature, is written with a point or an exponent. Nothing is clipped silently: a value outside the range is an error.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from numpy.typing import NDArray
 from zkdl.errors import NotProvable, UsageError
 
 Ints = NDArray[np.int32]
+Reals = NDArray[np.float64]
 DIGITS_TRAIN = 1437
+FORMATS_HINT = "Give a .npz with arrays features and labels, a .csv with a label column, or two IDX files"
+PATH_HINT = "Check the path; a relative one in a configuration is relative to the configuration's folder"
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -37,6 +42,17 @@ class FeatureRule:
     def minimum(self) -> int:
         return -(1 << (self.bits - 1)) if self.signed else 0
 
+    @staticmethod
+    def of(kind: np.dtype[Any]) -> FeatureRule:
+        """The rule for features of this type when none is given. It follows from the type alone, so it tells no value.
+
+        Integers are bytes, as of pixels: 0..255 stand for 0..255/256. Truth values are 0 and 1. Reals are in [-8, 8), in
+        steps of 1/256: values scaled to [0, 1], and standardised ones.
+        """
+        if kind.kind == "b":
+            return FeatureRule(bits=1, frac=0)
+        return FeatureRule(bits=12, frac=8, signed=True) if kind.kind == "f" else FeatureRule(bits=8, frac=8)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -47,10 +63,10 @@ class Dataset:
     rule: FeatureRule
 
 
-def digits() -> tuple[Ints, Ints, Ints, Ints]:
-    """The bundled 8x8 digits, values 0..16: (1437, 64) train, (1437,), (360, 64) test, (360,)."""
+def digits() -> tuple[Reals, Ints, Reals, Ints]:
+    """The bundled 8x8 digits, grey levels 0, 1/16, ..., 1: (1437, 64) train, (1437,), (360, 64) test, (360,)."""
     with resources.files("zkdl").joinpath("data/digits.npz").open("rb") as stream, np.load(stream) as archive:
-        features, labels = archive["features"].astype(np.int32), archive["labels"].astype(np.int32)
+        features, labels = archive["features"] / 16, archive["labels"].astype(np.int32)
     cut = DIGITS_TRAIN
     return features[:cut], labels[:cut], features[cut:], labels[cut:]
 
@@ -62,15 +78,17 @@ def _open(path: Path) -> bytes:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise UsageError("the data file is not there", code="DATA_MISSING", file=str(path)) from error
+        raise UsageError("the data file is not there", code="DATA_MISSING", hint=PATH_HINT, file=str(path)) from error
     except OSError as error:
-        raise UsageError("the data file cannot be read", code="DATA_MISSING", file=str(path)) from error
+        raise UsageError("the data file cannot be read", code="DATA_MISSING", hint=PATH_HINT, file=str(path)) from error
     if raw[:2] != b"\x1f\x8b":
         return raw
     try:
         return gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise UsageError("the data file is not valid gzip", code="DATA_FORMAT", file=str(path)) from error
+        raise UsageError(
+            "the data file is not valid gzip", code="DATA_FORMAT", hint="Fetch or unpack it again", file=str(path)
+        ) from error
 
 
 def load_idx(path: Path | str) -> NDArray[Any]:
@@ -78,14 +96,19 @@ def load_idx(path: Path | str) -> NDArray[Any]:
     path = Path(path)
     raw = _open(path)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in IDX_TYPES:
-        raise UsageError("this is no IDX file", code="DATA_FORMAT", file=str(path))
+        raise UsageError("this is no IDX file", code="DATA_FORMAT", hint=FORMATS_HINT, file=str(path))
     kind, dimensions = np.dtype(IDX_TYPES[raw[2]]), raw[3]
     if len(raw) < 4 + 4 * dimensions:
-        raise UsageError("the IDX header is cut off", code="DATA_FORMAT", file=str(path))
+        raise UsageError("the IDX header is cut off", code="DATA_FORMAT", hint="Fetch it again", file=str(path))
     shape = struct.unpack(f">{dimensions}I", raw[4 : 4 + 4 * dimensions])
     body = raw[4 + 4 * dimensions :]
     if len(body) != kind.itemsize * int(np.prod(shape, dtype=np.int64)):
-        raise UsageError("the IDX file has another length than its header says", code="DATA_FORMAT", file=str(path))
+        raise UsageError(
+            "the IDX file has another length than its header says",
+            code="DATA_FORMAT",
+            hint="Fetch it again",
+            file=str(path),
+        )
     return np.frombuffer(body, dtype=kind).reshape(shape)
 
 
@@ -93,20 +116,23 @@ def load_npz(path: Path | str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Arrays `features` (or x) and `labels` (or y) of an .npz archive; pickled arrays are refused."""
     path = Path(path)
     if not path.exists():
-        raise UsageError("the data file is not there", code="DATA_MISSING", file=str(path))
+        raise UsageError("the data file is not there", code="DATA_MISSING", hint=PATH_HINT, file=str(path))
     try:
         # Opened here: NumPy leaves the file open when it is no archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             found = {name.lower(): archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         # A single .npy array opens too, but it is no archive: AttributeError or TypeError, by NumPy version.
-        raise UsageError("this is no .npz archive of plain arrays", code="DATA_FORMAT", file=str(path)) from error
+        raise UsageError(
+            "this is no .npz archive of plain arrays", code="DATA_FORMAT", hint=FORMATS_HINT, file=str(path)
+        ) from error
     for first, second in (("features", "labels"), ("x", "y"), ("x_train", "y_train")):
         if first in found and second in found:
             return found[first], found[second]
     raise UsageError(
         "the archive needs arrays named features and labels (or x and y)",
         code="DATA_FORMAT",
+        hint="Write it with numpy.savez(file, features=..., labels=...)",
         file=str(path),
         found=", ".join(sorted(found)),
     )
@@ -120,30 +146,63 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def load_csv(path: Path | str, label: str | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A CSV file, header row allowed. The label is the named column, else "label" if there is one, else the last."""
-    path = Path(path)
+def _csv_lines(path: Path) -> tuple[list[str], list[str]]:
+    """Names of the columns (numbers if there is no header) and the lines with data."""
     lines = [line for line in _open(path).decode("utf-8-sig", errors="replace").splitlines() if line.strip()]
     if not lines:
-        raise UsageError("the data file is empty", code="DATA_FORMAT", file=str(path))
+        raise UsageError("the data file is empty", code="DATA_FORMAT", hint=FORMATS_HINT, file=str(path))
     header = [cell.strip().strip('"') for cell in lines[0].split(",")]
     if all(_is_number(cell) for cell in header):
-        header = [str(i) for i in range(len(header))]
-    else:
-        lines = lines[1:]
+        return [str(i) for i in range(len(header))], lines
+    if len(lines) == 1:
+        raise UsageError(
+            "the data file has a header and no rows", code="DATA_FORMAT", hint=FORMATS_HINT, file=str(path)
+        )
+    return header, lines[1:]
+
+
+def _whole(lines: list[str]) -> bool:
+    """No cell has a point, an exponent or a word (nan, inf)."""
+    return all(line.isascii() and not any(c == "." or c.isalpha() for c in line) for line in lines)
+
+
+def is_integer_csv(path: Path | str) -> bool:
+    """Whether `load_csv` gives integers."""
+    return _whole(_csv_lines(Path(path))[1])
+
+
+def load_csv(path: Path | str, label: str | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A CSV file, header row allowed. The label is the named column, else "label" if there is one, else the last.
+
+    int64 if every cell is written as a whole number, else float64.
+    """
+    path = Path(path)
+    header, lines = _csv_lines(path)
     if label is not None and label not in header:
-        raise UsageError("the label column is not in the header", code="DATA_FORMAT", file=str(path), field=label)
-    if not lines:
-        raise UsageError("the data file has a header and no rows", code="DATA_FORMAT", file=str(path))
+        raise UsageError(
+            "the label column is not in the header",
+            code="DATA_FORMAT",
+            hint=f"Columns: {', '.join(header[:8])}{', ...' if len(header) > 8 else ''}",
+            file=str(path),
+            field=label,
+        )
     column = header.index(label or "label") if (label or "label") in header else len(header) - 1
     try:
-        table = np.loadtxt(lines, delimiter=",", dtype=np.float64, ndmin=2)
-    except ValueError as error:
+        table = np.loadtxt(lines, delimiter=",", dtype=np.int64 if _whole(lines) else np.float64, ndmin=2)
+    except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"the data file is not a table of numbers: {error}", code="DATA_FORMAT", file=str(path)
+            f"the data file is not a table of numbers: {error}",
+            code="DATA_FORMAT",
+            hint="Every cell below the header must be a number; drop or encode the others",
+            file=str(path),
         ) from error
     if table.shape[1] != len(header):
-        raise UsageError("rows and header differ in length", code="DATA_FORMAT", file=str(path))
+        raise UsageError(
+            "rows and header differ in length",
+            code="DATA_FORMAT",
+            hint=f"The header names {len(header)} columns, the rows have {table.shape[1]}",
+            file=str(path),
+        )
     return np.delete(table, column, axis=1), table[:, column]
 
 
@@ -158,35 +217,32 @@ def load(
     if suffixes and suffixes[-1] == ".csv":
         return load_csv(path, label_column)
     if labels is None:
-        raise UsageError("an IDX file needs a second file with the labels", code="DATA_FORMAT", file=str(path))
+        raise UsageError(
+            "an IDX file needs a second file with the labels",
+            code="DATA_FORMAT",
+            hint="Name it: labels (for the test data test_labels). Names of other formats end in .npz or .csv",
+            file=str(path),
+        )
     features = load_idx(path)
     if features.ndim < 2 or features.size == 0:
-        raise UsageError("an IDX file of features has a row per example", code="DATA_FORMAT", file=str(path))
+        raise UsageError(
+            "an IDX file of features has a row per example", code="DATA_FORMAT", hint=FORMATS_HINT, file=str(path)
+        )
     return features.reshape(len(features), -1), load_idx(labels).reshape(-1)
 
 
-def quantise(features: NDArray[Any], labels: NDArray[Any], classes: int, rule: FeatureRule) -> Dataset:
-    """Integers by the public rule.
+def quantise(features: NDArray[Any], labels: NDArray[Any], classes: int, rule: FeatureRule | None = None) -> Dataset:
+    """Integers by the public rule; None takes `FeatureRule.of` the features' type.
+
+    Features of an integer type are taken as they are, others become floor(x * 2^frac + 1/2), whole or not.
 
     Raises: NotProvable(DATA_SHAPE, DATA_NAN, DATA_RANGE, DATA_LABEL_RANGE, DATA_LABEL) naming row and column.
     """
-    features, labels = np.asarray(features), np.asarray(labels)
-    if features.ndim > 2 and features.size:
-        features = features.reshape(len(features), -1)
-    if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels) or features.size == 0:
-        raise NotProvable(
-            "features must be a table with one label per row",
-            code="DATA_SHAPE",
-            features=features.shape,
-            labels=labels.shape,
-        )
-    if features.dtype.kind not in "iufb" or labels.dtype.kind not in "iufb":
-        raise NotProvable("features and labels must be numbers", code="DATA_SHAPE", dtype=str(features.dtype))
-    for name, values in (("features", features), ("labels", labels)):
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            row = int(np.argwhere(~np.isfinite(values))[0][0])
-            raise NotProvable("the data hold a value that is no number", code="DATA_NAN", field=name, row=row)
-    if features.dtype.kind == "f" and not np.array_equal(features, np.rint(features)):
+    features, labels = _table(np.asarray(features), np.asarray(labels))
+    rule = rule or FeatureRule.of(features.dtype)
+    _check_finite("features", features)
+    _check_finite("labels", labels)
+    if features.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what overflows is outside every range, and reported as that
             features = np.floor(np.ldexp(features.astype(np.float64), rule.frac) + 0.5)
     low, high = rule.minimum, rule.minimum + (1 << rule.bits) - 1
@@ -194,16 +250,72 @@ def quantise(features: NDArray[Any], labels: NDArray[Any], classes: int, rule: F
     if outside.any():
         row, column = (int(i) for i in np.argwhere(outside)[0])
         raise NotProvable(
-            f"a feature is {features[row, column]}, outside {low}..{high}",
+            f"a feature is {features[row, column]} in units of 2^-{rule.frac}, outside {low}..{high}",
             code="DATA_RANGE",
-            hint="Choose more feature_bits, a smaller feature_frac or signed features",
+            hint="Choose more feature_bits, a smaller feature_frac or signed features (in Python: features=FeatureRule(...))",
+            field="features",
             row=row,
             column=column,
         )
-    if not np.array_equal(labels, np.rint(labels)):
-        raise NotProvable("a label is no whole number", code="DATA_LABEL")
+    _check_labels(labels, classes)
+    return Dataset(np.ascontiguousarray(features, dtype=np.int32), np.ascontiguousarray(labels, dtype=np.int32), rule)
+
+
+def _table(features: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Features as (N, d_0), labels as (N,), both of numbers."""
+    if features.ndim > 2 and features.size:
+        features = features.reshape(len(features), -1)
+    if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels) or features.size == 0:
+        raise NotProvable(
+            "features must be a table with one label per row",
+            code="DATA_SHAPE",
+            hint="Give features as (examples, features) and labels as (examples,)",
+            features=features.shape,
+            labels=labels.shape,
+        )
+    for name, values in (("features", features), ("labels", labels)):
+        if values.dtype.kind not in "iufb":
+            raise NotProvable(
+                f"{name} must be numbers",
+                code="DATA_SHAPE",
+                hint="Convert them to integers or floats first",
+                field=name,
+                dtype=str(values.dtype),
+            )
+    return features, labels
+
+
+def _check_finite(name: str, values: NDArray[Any]) -> None:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        place = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
+        raise NotProvable(
+            "the data hold a value that is no finite number",
+            code="DATA_NAN",
+            hint="Remove the example, or replace the value by a number",
+            field=name,
+            row=place[0],
+            column=place[1] if len(place) > 1 else None,
+        )
+
+
+def _check_labels(labels: NDArray[Any], classes: int) -> None:
+    fractions = labels != np.rint(labels)
+    if fractions.any():
+        row = int(np.argmax(fractions))
+        raise NotProvable(
+            f"label {labels[row]} is no whole number",
+            code="DATA_LABEL",
+            hint="Number the classes 0, 1, 2, ..., and see that the label column is the right one (label_column)",
+            field="labels",
+            row=row,
+        )
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
-        row = int(np.argwhere(wrong)[0][0])
-        raise NotProvable(f"label {labels[row]} is not a class 0..{classes - 1}", code="DATA_LABEL_RANGE", row=row)
-    return Dataset(np.ascontiguousarray(features, dtype=np.int32), np.ascontiguousarray(labels, dtype=np.int32), rule)
+        row = int(np.argmax(wrong))
+        raise NotProvable(
+            f"label {labels[row]} is not a class 0..{classes - 1}",
+            code="DATA_LABEL_RANGE",
+            hint="Number the classes from 0, or widen the last layer of the model to the number of classes",
+            field="labels",
+            row=row,
+        )

@@ -111,7 +111,7 @@ def test_unknown_names_are_refused_with_a_suggestion(tmp_path: Path, text: str, 
         ("[model]\nwidths = [4, 2]\nbias = 1", "model.bias"),
         ("[model]\nwidths = [4, 2]\nbias = [true, true]", "model.bias"),
         ("[model]\nwidths = [4, 2]\nbias = [1]", "model.bias"),
-        ("[model]\nwidths = [4, 2]\nloss = 'hinge'", "loss"),
+        ("[model]\nwidths = [4, 2]\nloss = 'hinge'", "model.loss"),
         ("[schedule]\nlr = '0.1'", "schedule.lr"),
         ("[schedule]\nlr = true", "schedule.lr"),
         ("[schedule]\nsteps = 1.5", "schedule.steps"),
@@ -119,8 +119,8 @@ def test_unknown_names_are_refused_with_a_suggestion(tmp_path: Path, text: str, 
         ("[model]\nwidths = [4, 2]\n[schedule]\nbatch = 0", "schedule.batch"),
         ("[model]\nwidths = [4, 2]\n[schedule]\nsteps = 0", "schedule.steps"),
         ("[model]\nwidths = [4, 2]\n[schedule]\nepochs = -1", "schedule.epochs"),
-        ("[model]\nwidths = [4, 2]\n[schedule]\nlast_batch = 'pad'", "last_batch"),
-        ("[model]\nwidths = [4, 2]\n[schedule]\ndecay = 'linear'", "decay"),
+        ("[model]\nwidths = [4, 2]\n[schedule]\nlast_batch = 'pad'", "schedule.last_batch"),
+        ("[model]\nwidths = [4, 2]\n[schedule]\ndecay = 'linear'", "schedule.decay"),
         ("[model]\nwidths = [4, 2]\n[schedule]\nchanges = [[1]]", "schedule.changes"),
         ("[model]\nwidths = [4, 2]\n[schedule]\nchanges = [['a', 1.0]]", "schedule.changes"),
         ("[model]\nwidths = [4, 2]\n[schedule]\nchanges = [[1, 0.1]]\ndecay = 'cosine'", "schedule.changes"),
@@ -130,11 +130,14 @@ def test_unknown_names_are_refused_with_a_suggestion(tmp_path: Path, text: str, 
         ("[model]\nwidths = [4, 2]\n[data]\nfeature_frac = -1", "data.feature_frac"),
         ("[data]\nsigned = 1", "data.signed"),
         ("[run]\nseed = 5", "run.seed"),
+        ("[run]\ninitial_bound = 'x'", "run.initial_bound"),
+        ("[model]\nwidths = [4, 2]\n[run]\ninitial_bound = 0", "run.initial_bound"),
     ],
 )
 def test_wrong_values_name_their_field(tmp_path: Path, line: str, field: str) -> None:
     error = refusal(tmp_path, line + "\n")
     assert (error.code, error.where["field"], error.exit_status) == ("CONFIG_VALUE", field, 2)
+    assert error.where["file"] == str(tmp_path / "c.toml") and error.hint
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
@@ -204,6 +207,53 @@ def test_drafts_that_cannot_be_proven(values: dict[str, Any], code: str, field: 
     with pytest.raises(NotProvable) as caught:
         small(**values).draft(data())
     assert (caught.value.code, caught.value.where["field"]) == (code, field)
+
+
+def test_errors_of_the_data_name_the_file(tmp_path: Path) -> None:
+    def written(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    good, far, label = (
+        written("a.csv", "1,2,3,4,1\n"),
+        written("b.csv", "1,2,3,999,1\n"),
+        written("c.csv", "1,2,3,4,5\n"),
+    )
+    for name, code in ((far, "DATA_RANGE"), (label, "DATA_LABEL_RANGE")):
+        with pytest.raises(NotProvable) as caught:
+            small(train=name).load_train()
+        assert (caught.value.code, caught.value.where["file"]) == (code, name) and caught.value.hint
+        with pytest.raises(NotProvable) as caught:
+            small(train=good, test=name).load_test()
+        assert (caught.value.code, caught.value.where["file"]) == (code, name)
+
+
+def test_labels_in_a_file_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"\0\0\x08\x02\0\0\0\x01\0\0\0\x04" + bytes(4))
+    (tmp_path / "y").write_bytes(b"\0\0\x08\x01\0\0\0\x01\x09")
+    with pytest.raises(NotProvable) as caught:
+        small(train=str(tmp_path / "x"), labels=str(tmp_path / "y")).load_train()
+    assert (caught.value.code, caught.value.where["file"]) == ("DATA_LABEL_RANGE", str(tmp_path / "y"))
+
+
+def test_train_and_test_get_one_scale(tmp_path: Path) -> None:
+    """A test file that happens to hold whole numbers only is read as the training file is."""
+    (tmp_path / "real.csv").write_text("0.5,1,0,1,1\n")
+    (tmp_path / "whole.csv").write_text("0,1,1,0,1\n")
+    real, whole = str(tmp_path / "real.csv"), str(tmp_path / "whole.csv")
+    found = small(train=real, test=whole).load_test()
+    assert found is not None and found.features.tolist() == [[0, 256, 256, 0]]
+    assert small(train=real).load_train().features.tolist() == [[128, 256, 0, 256]]
+    assert small(train=whole).load_train().features.tolist() == [[0, 1, 1, 0]]
+    with pytest.raises(UsageError) as caught:
+        small(train=whole, test=real).load_test()
+    assert (caught.value.code, caught.value.where["file"]) == ("DATA_FORMAT", real)
+
+
+def test_unknown_values_are_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        small(learning_rate=0.1)
+    assert caught.value.code == "CONFIG_KEY"
 
 
 def test_load_test_data(tmp_path: Path) -> None:

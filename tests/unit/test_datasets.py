@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zkdl.datasets import FeatureRule, digits, load, load_csv, load_idx, load_npz, quantise
+from zkdl.datasets import DIGITS_RULE, FeatureRule, digits, is_integer_csv, load, load_csv, load_idx, load_npz, quantise
 from zkdl.errors import NotProvable, UsageError, ZkError
 
 RULE = FeatureRule(bits=8, frac=8)
@@ -31,8 +31,9 @@ def idx_bytes(values: np.ndarray, kind: int = 8) -> bytes:
 def test_digits() -> None:
     x, y, test_x, test_y = digits()
     assert (x.shape, y.shape, test_x.shape, test_y.shape) == ((1437, 64), (1437,), (360, 64), (360,))
-    assert (x.min(), x.max(), set(np.unique(y))) == (0, 16, set(range(10)))
-    assert x.dtype == y.dtype == np.int32
+    assert (x.min(), x.max(), set(np.unique(y))) == (0, 1, set(range(10)))
+    assert x.dtype == np.float64 and y.dtype == np.int32
+    assert np.array_equal(quantise(x, y, 10, DIGITS_RULE).features, 16 * x)
 
 
 @pytest.mark.parametrize("names", [("features", "labels"), ("x", "y"), ("X_train", "Y_train")])
@@ -141,8 +142,39 @@ def test_integers_stay_and_reals_are_rounded() -> None:
     assert halves.features.tolist() == [[128, 64, 1, 0]]
     signed = quantise(np.array([[-0.5, 0.25]]), np.array([0]), 2, FeatureRule(8, 7, True))
     assert signed.features.tolist() == [[-64, 32]]
+    # The type decides, not the values: whole reals are scaled like all others.
+    whole = quantise(np.array([[0.0, 1.0]]), np.array([0]), 2, FeatureRule(9, 8))
+    assert whole.features.tolist() == [[0, 256]]
     images = quantise(np.zeros((2, 3, 4), dtype=bool), np.array([False, True]), 2, RULE)
     assert images.features.shape == (2, 12) and images.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rule"),
+    [
+        (np.uint8, FeatureRule(8, 8)), (np.int32, FeatureRule(8, 8)), (np.int64, FeatureRule(8, 8)),
+        (np.bool_, FeatureRule(1, 0)), (np.float32, FeatureRule(12, 8, True)), (np.float64, FeatureRule(12, 8, True)),
+    ],
+)  # fmt: skip
+def test_the_default_rule_follows_from_the_type_alone(dtype: type, rule: FeatureRule) -> None:
+    for values in ([[0, 1]], [[1, 1]], [[0, 0]]):
+        assert quantise(np.array(values, dtype=dtype), np.array([0]), 2).rule == rule
+
+
+def test_the_default_rule_keeps_reals_to_a_step() -> None:
+    x = np.random.default_rng(0).uniform(-8, 7.99, (50, 4))
+    data = quantise(x, np.zeros(50), 2)
+    assert np.abs(data.features / 256 - x).max() <= 1 / 512
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("1,2,0\n", True), ("a.b,c\n-1,+2\n", True), ("1,2.0,0\n", False), ("1,2e0,0\n", False), ("1,nan,0\n", False)],
+)
+def test_a_csv_without_points_holds_integers(tmp_path: Path, text: str, whole: bool) -> None:
+    (tmp_path / "d.csv").write_text(text)
+    assert is_integer_csv(tmp_path / "d.csv") is whole
+    assert (load_csv(tmp_path / "d.csv")[0].dtype.kind == "i") is whole
 
 
 @pytest.mark.parametrize(
@@ -174,7 +206,7 @@ def test_data_that_cannot_be_proven(x: np.ndarray, y: np.ndarray, code: str) -> 
 
 
 def test_errors_name_the_place() -> None:
-    x = np.zeros((5, 4))
+    x = np.zeros((5, 4), dtype=np.int32)
     x[3, 2] = 999
     with pytest.raises(NotProvable) as caught:
         quantise(x, np.zeros(5), 10, RULE)
@@ -182,4 +214,10 @@ def test_errors_name_the_place() -> None:
     assert "feature_bits" in caught.value.hint
     with pytest.raises(NotProvable) as caught:
         quantise(np.zeros((3, 1)), np.array([0, 1, 12]), 10, RULE)
-    assert caught.value.where["row"] == 2 and "12" in caught.value.message
+    assert caught.value.where == {"row": 2, "field": "labels"} and "12" in caught.value.message
+    with pytest.raises(NotProvable) as caught:
+        quantise(np.array([[0.0, 1.0], [0.5, np.nan]]), np.zeros(2), 10)
+    assert caught.value.where == {"row": 1, "column": 1, "field": "features"}
+    with pytest.raises(NotProvable) as caught:
+        quantise(np.zeros((3, 1)), np.array([0, 1.5, 1]), 10)
+    assert caught.value.where == {"row": 1, "field": "labels"}

@@ -72,6 +72,29 @@ def test_every_code_keyword_belongs_to_an_error_class() -> None:
                 assert isinstance(node.func, ast.Name) and node.func.id in CLASSES, f"{path.name}:{node.lineno}"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["api", "checking", "configuration", "datasets", "given_weights", "train/trainer", "train/formats", "train/rates"],
+)
+def test_every_error_of_user_input_says_what_to_do(name: str) -> None:
+    tree = ast.parse((ROOT / "src" / "zkdl" / f"{name}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES:
+            given = {keyword.arg for keyword in node.keywords}
+            # Only the caller of an internal function can be wrong about these, or the steps before tell.
+            code = next(
+                (k.value.value for k in node.keywords if k.arg == "code" and isinstance(k.value, ast.Constant)), ""
+            )
+            assert "hint" in given or code in ("", "RESUME_WEIGHTS", "SEGMENT_STEPS"), f"{name}:{node.lineno}"
+
+
+def test_every_code_has_an_anchor() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    for code in codes_in_document():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{code}` |"))
+        assert f'<a id="{code.lower()}"></a>' in row
+
+
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
 def test_class_has_a_documented_status(kind: type[errors.ZkError]) -> None:
     assert kind.exit_status in (1, 2, 3, 4, 5, 6, 70)

@@ -16,16 +16,17 @@ from zkdl.datasets import Dataset
 from zkdl.proof.verify import verify
 from zkdl.rundir import RunDirectory
 from zkdl.session import Session
+from zkdl.statement.weights import Weights
 
 SMOKE_STEPS = 2
 
 
-def _smoke(configuration: Configuration, data: Dataset) -> None:
-    """Train, prove and verify two steps of this very configuration."""
-    short = replace(configuration, steps=SMOKE_STEPS, epochs=None, changes=(), initial=None)
+def _smoke(configuration: Configuration, data: Dataset, weight_frac: int, initial: Weights | None) -> None:
+    """Train, prove and verify two steps of this very configuration, in the formats of the whole run."""
+    short = replace(configuration, steps=SMOKE_STEPS, epochs=None, changes=(), weight_frac=weight_frac)
     with tempfile.TemporaryDirectory(prefix="zkdl-smoke-") as folder:
         session = Session(RunDirectory.create(Path(folder) / "run"), get_backend())
-        session.begin(short.draft(data), data.features, data.labels, SMOKE_STEPS)
+        session.begin(short.draft(data), data.features, data.labels, SMOKE_STEPS, initial)
         for _ in session.train():
             pass
         session.prove(Path(folder) / "smoke.zkproof")
@@ -40,9 +41,11 @@ def command(output: Output, config: Path, smoke: bool) -> None:
     """Check CONFIG (TOML): layers, scales, static bounds in bits, a short trial against float32."""
     configuration = read_configuration(config)
     data = configuration.load_train()
-    report = check_run(configuration.draft(data), data, configuration.segment_steps)
+    given = configuration.initial_weights()
+    initial = None if given is None else given[0]
+    report = check_run(configuration.draft(data), data, configuration.segment_steps, initial)
     if smoke:
         output.say("proving and verifying two steps")
-        _smoke(configuration, data)
+        _smoke(configuration, data, report.run.format.weight_frac, initial)
     tail = "\ntwo steps proven and verified" if smoke else ""
     output.result(str(report) + tail, {**report.to_json(), "smoke": smoke})

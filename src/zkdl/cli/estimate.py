@@ -22,7 +22,9 @@ def command(output: Output, config: Path, threads: int | None, backend: str | No
     """Forecast time, memory, proof size and soundness of CONFIG (TOML)."""
     configuration = read_configuration(config)
     data = configuration.load_train()
-    report = check_run(configuration.draft(data), data, configuration.segment_steps)
+    given = configuration.initial_weights()
+    initial = None if given is None else given[0]
+    report = check_run(configuration.draft(data), data, configuration.segment_steps, initial)
     chosen = get_backend(backend, threads)
     found = estimate(report.run, configuration.segment_steps, scales=report.scales, backend=chosen)
     output.result(found.table(), found.to_json())

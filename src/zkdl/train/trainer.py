@@ -24,14 +24,27 @@ def check_data(run: RunStatement, features: NDArray[np.int32], labels: NDArray[n
         raise NotProvable(
             f"expected features {shape} and as many labels, got {features.shape} and {labels.shape}",
             code="DATA_SHAPE",
+            hint="Give the examples that the run was drafted for",
         )
     if features.dtype.kind not in "iu" or labels.dtype.kind not in "iu":
-        raise NotProvable("features and labels must be integers", code="DATA_SHAPE")
+        raise NotProvable(
+            "features and labels must be integers", code="DATA_SHAPE", hint="Make them integers: zkdl.datasets.quantise"
+        )
     low, high = run.format.feature_min, run.format.feature_min + (1 << run.format.feature_bits) - 1
     if int(features.min()) < low or int(features.max()) > high:
-        raise NotProvable(f"a feature is outside {low}..{high}", code="DATA_RANGE")
+        raise NotProvable(
+            f"a feature is outside {low}..{high}",
+            code="DATA_RANGE",
+            hint="Choose more feature_bits, a smaller feature_frac or signed features",
+            field="features",
+        )
     if int(labels.min()) < 0 or int(labels.max()) >= run.classes:
-        raise NotProvable(f"a label is outside 0..{run.classes - 1}", code="DATA_LABEL_RANGE")
+        raise NotProvable(
+            f"a label is outside 0..{run.classes - 1}",
+            code="DATA_LABEL_RANGE",
+            hint="Number the classes from 0, or widen the last layer",
+            field="labels",
+        )
 
 
 class Trainer:

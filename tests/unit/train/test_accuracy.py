@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.statement.builders import make_run
-from zkdl.datasets import digits
+from zkdl.datasets import DIGITS_RULE, digits, quantise
 from zkdl.statement.initialisation import initial_weights
 from zkdl.train import formats, rates
 from zkdl.train.baseline import float_accuracy, train_float
@@ -17,6 +17,7 @@ from zkdl.train.trainer import Trainer
 @pytest.mark.parametrize("bits", [8, 10])
 def test_five_seeds_against_float32(bits):
     x, y, x_test, y_test = digits()
+    x, x_test = (quantise(values, labels, 10, DIGITS_RULE).features for values, labels in ((x, y), (x_test, y_test)))
     differences = []
     for seed in range(5):
         run = make_run(

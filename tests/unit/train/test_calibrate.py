@@ -6,9 +6,10 @@ import pytest
 
 from tests.unit.statement.builders import make_scales
 from tests.unit.train.builders import committed, make_training
-from zkdl.statement import sampler
+from zkdl.statement import sampler, schedule
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.segment import Scales
+from zkdl.train import calibrate as module
 from zkdl.train.calibrate import Extent, calibrate, choose_scales, measure
 
 
@@ -91,3 +92,73 @@ def test_few_weight_fraction_bits():
     rounded = replace(weights, W=[w >> 16 for w in weights.W], b=[None if b is None else b >> 16 for b in weights.b])
     fine, rough = measure(run, weights, features, labels), measure(coarse, rounded, features, labels)
     assert np.array(rough.activations) == pytest.approx(np.array(fine.activations), rel=0.1)
+
+
+@pytest.mark.parametrize(("left_bits", "right_bits"), [(10, 10), (24, 20), (30, 30), (45, 60)])
+def test_products_in_limbs(left_bits, right_bits):
+    rng = np.random.default_rng(left_bits)
+    left = rng.integers(-(1 << left_bits), (1 << left_bits) + 1, (5, 40))
+    right = rng.integers(-(1 << right_bits), (1 << right_bits) + 1, (40, 6))
+    exact = left.astype(object) @ right.astype(object)
+    found = module._product(left, 1 << left_bits, right)
+    largest = np.abs(exact).max()
+    assert np.all(np.abs(found.astype(object) - exact) <= max(1, largest >> 48))
+    if largest < 1 << 53:
+        assert np.array_equal(found, exact.astype(float))
+        # More limbs than needed change nothing.
+        assert np.array_equal(module._product(left, 1 << 60, right), found)
+
+
+def test_limb_widths_do_not_depend_on_the_values(monkeypatch):
+    """What is asked of the products follows from the run alone."""
+    run, features, labels = make_training()
+    original, seen = module._product, []
+
+    def spy(left, left_max, right):
+        assert np.abs(left).max() <= left_max
+        seen.append(left_max)
+        return original(left, left_max, right)
+
+    monkeypatch.setattr(module, "_product", spy)
+    weights = initial_weights(run)
+    measure(run, weights, features, labels)
+    large = replace(weights, W=[w << 6 for w in weights.W])
+    measure(run, large, features[:3] // 2, labels[:3])
+    half = len(seen) // 2
+    assert half == 2 * run.L - 1 and seen[:half] == seen[half:]
+
+
+def test_no_scale_depends_on_libm(monkeypatch):
+    run, features, labels = make_training()
+    expected = measure(run, initial_weights(run), features, labels)
+
+    def refused(*_):
+        raise AssertionError("libm")
+
+    for name in ("exp", "log", "log2", "power"):
+        monkeypatch.setattr(np, name, refused)
+    assert measure(run, initial_weights(run), features, labels) == expected
+
+
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+def test_values_that_no_scale_can_represent(loss):
+    """Weights at the end of their range: nothing overflows, and the coarsest scales are chosen."""
+    run, features, labels = make_training(loss=loss, bias=(False,) * 3)
+    run = committed(run, 1 << 50, 0)
+    rng = np.random.default_rng(0)
+    weights = initial_weights(make_training(loss=loss, bias=(False,) * 3)[0])
+    weights.W[:] = [rng.integers(1 << 49, 1 << 50, w.shape) for w in weights.W]
+    extent = measure(run, weights, features, labels)
+    scales = choose_scales(run, extent, set())
+    assert min(extent.activations) > 1 << 30
+    assert set(scales.fa[1:-1]) == {run.activation_frac_interval[0]}
+
+
+def test_a_silent_layer_does_not_freeze_the_next_one():
+    """All weights zero: the activations of the last hidden layer would get the finest scale there is."""
+    run, _, _ = make_training(batch=4, activation_frac_interval=(0, 40))
+    assert schedule.update_ratio(run, Scales((4, 19, 19, 4), (7, 7, 7)), run.L, 1 << 28) == (1 << 28, 4 << 34)
+    rates = {1 << 28}
+    scales = choose_scales(run, Extent([0] * 3, [0] * 3), rates)
+    assert schedule.update_integer(run, scales, run.L, 1 << 28) >= 1
+    assert choose_scales(run, Extent([0] * 3, [0] * 3), set()).fa[-2] == 19
