@@ -135,7 +135,7 @@ def table(found: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("mnist"))
+    parser.add_argument("--data", type=Path, default=Path("data/mnist"))
     parser.add_argument("--steps", type=int)
     parser.add_argument("--segment-steps", type=int, default=64)
     parser.add_argument("--json", type=Path)

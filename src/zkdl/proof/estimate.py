@@ -17,6 +17,7 @@ import numpy as np
 from zkdl.algebra.extension import Ext
 from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
+from zkdl.commitment.ligero import KEPT_CODE_BYTES
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
@@ -27,8 +28,9 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial_state
 
 # Two K arrays of leaves and all layers above them: 64. While the leaves are folded: a half and a quarter of 32 more.
-BYTES_PER_LEAF = 88
+BYTES_PER_LEAF = 28
 INTERPRETER_BYTES = 60 << 20
+STREAMED_BYTES = 240  # per position of a code that is not kept: sixteen rows of it, and a hash state
 
 # Fitted: NumPy passes over a weight, a value of a layer and a leaf; searches of a table entry; products per weight and
 # example (forward and backward in up to two limbs, update); multiplications in K by the interpreter.
@@ -219,7 +221,9 @@ def _segment_s(public: SegmentPublic, rates: Rates) -> dict[str, float]:
 
 
 def _code_bytes(code: CodeShape) -> int:
-    return code.rows * (8 * code.domain + 8 * code.random + 8 * code.row) + 160 * code.domain
+    whole = 8 * code.rows * code.domain
+    kept = whole if whole <= KEPT_CODE_BYTES else STREAMED_BYTES * code.domain
+    return kept + 8 * code.rows * (code.random + code.row) + 160 * code.domain
 
 
 def _peak_bytes(public: SegmentPublic) -> int:
