@@ -122,7 +122,7 @@ class Session:
     ) -> RunStatement | None:
         """The stored statement if it is the draft's, else None."""
         run, steps = self.directory.read_statement()
-        roots = ("run_id", "data_root", "data_budget", "init_root", "init_seed", "init_weight_bound", "init_bias_bound")
+        roots = ("run_id", "data_root", "data_budget", "init_root", "init_seed")
         same = replace(draft, **{name: getattr(run, name) for name in roots}) == run and steps == segment_steps
         stored = self.directory.read_data()
         same = same and np.array_equal(stored[0], features) and np.array_equal(stored[1], labels)

@@ -238,7 +238,7 @@ class NativeBackend:
         return out
 
 
-def _spans(program: LeafProgram) -> tuple[Any, ...]:
+def _spans(program: LeafProgram) -> tuple[FieldArray, FieldArray, FieldArray, list[Any], list[Any]]:
     """A leaf program as the arrays and lists that the kernels read."""
     spans = program.spans
     places = np.array([[s.start, s.length, s.active] for s in spans], dtype=np.uint64).reshape(-1, 3)

@@ -78,6 +78,7 @@ class Output:
             self.console.print(_harmless(f"  {key}: {value}"), markup=False)
         if error.hint:
             self.console.print(f"  fix: {error.hint}", markup=False)
+        self.console.print(f"  see: docs/errors.md#{error.code.lower()}", markup=False)
 
     def interrupted(self) -> None:
         """What to do after an interruption."""

@@ -92,6 +92,12 @@ def write_container(
         temporary.unlink(missing_ok=True)
         raise
     temporary.replace(path)
+    # The new name is on disk only when its directory is.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _exact(stream: IO[bytes], n_bytes: int) -> bytes:

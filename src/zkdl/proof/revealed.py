@@ -23,7 +23,8 @@ MAX_DIMENSIONS = 2
 
 
 def _bad(path: Path, what: str) -> UsageError:
-    return UsageError(f"the weights file {what}", code="WEIGHTS_FILE", file=str(path))
+    hint = "Pass the file that zkdl prove --reveal-weights wrote"
+    return UsageError(f"the weights file {what}", code="WEIGHTS_FILE", hint=hint, file=str(path))
 
 
 def _integers(values: Any, most: int) -> list[int]:

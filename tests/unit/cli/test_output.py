@@ -68,7 +68,12 @@ def test_bug_report_has_no_values() -> None:
 
 def test_hint_and_place_are_printed() -> None:
     result = CliRunner().invoke(failing(errors.UsageError("no", code="LOCKED", hint="Wait", file="run:x:")), [])
-    assert result.stderr.splitlines() == ["error[LOCKED]: no", "  file: run:x:", "  fix: Wait"]
+    assert result.stderr.splitlines() == [
+        "error[LOCKED]: no",
+        "  file: run:x:",
+        "  fix: Wait",
+        "  see: docs/errors.md#locked",
+    ]
 
 
 def test_control_characters_of_a_stranger_do_not_reach_the_terminal() -> None:
