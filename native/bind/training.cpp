@@ -20,9 +20,26 @@ u64 subtract_products_of(Out<i64, 2> matrix, In<i32, 2> left, In<i32, 2> right, 
     return subtract_products(to, from, gradient, rows, inputs, outputs, factor, copy, threads);
 }
 
+using Strided = nb::ndarray<i32, nb::ndim<2>, nb::device::cpu>;
+
+void write_transposed_of(Strided out, In<i64, 2> values, unsigned threads) {
+    const u64 rows = values.shape(0), columns = values.shape(1);
+    require(out.shape(0) == columns && out.shape(1) == rows, "out must have the shape of the transposed values");
+    require(rows <= 1 || out.stride(1) == 1, "rows of out must be contiguous");
+    require(out.stride(0) >= 0, "rows of out must ascend");
+    thread_count(threads);
+    i32* to = out.data();
+    const u64 stride = static_cast<u64>(out.stride(0));
+    const i64* from = values.data();
+    const nb::gil_scoped_release release;
+    write_transposed(to, stride, from, rows, columns, threads);
+}
+
 }  // namespace
 
 void bind_training(nb::module_& m) {
+    m.def("write_transposed", &write_transposed_of, "out"_a.noconvert(), "values"_a.noconvert(), "threads"_a,
+          "(m, n) i64 into out (n, m) i32, whose rows are contiguous.");
     m.def("subtract_products", &subtract_products_of, "matrix"_a.noconvert(), "left"_a.noconvert(),
           "right"_a.noconvert(), "factor"_a, "floats"_a.noconvert(), "threads"_a,
           "(n, m) i64 -= factor * (B, n) i32 transposed times (B, m) i32; floats (n, m) f64 gets the result. Returns max |.|.");

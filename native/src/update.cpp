@@ -136,4 +136,16 @@ u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, 
     });
 }
 
+void write_transposed(i32* out, u64 stride, const i64* values, u64 rows, u64 columns, unsigned threads) {
+    // Blocks of one cache line of input columns: each line is read once and every output row is written in a run.
+    constexpr u64 kBlock = 8;
+    parallel_for((columns + kBlock - 1) / kBlock, 64, threads, [&](u64 begin, u64 end) {
+        for (u64 block = begin; block < end; ++block) {
+            const u64 first = block * kBlock, last = std::min(columns, first + kBlock);
+            for (u64 i = 0; i < rows; ++i)
+                for (u64 j = first; j < last; ++j) out[j * stride + i] = static_cast<i32>(values[i * columns + j]);
+        }
+    });
+}
+
 }  // namespace zkdl

@@ -10,4 +10,7 @@ namespace zkdl {
 u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, u64 inputs, u64 outputs, i64 factor,
                       double* floats, unsigned threads);
 
+// out[j * stride + i] = values[i * columns + j]; values (rows, columns) must fit 32 bits.
+void write_transposed(i32* out, u64 stride, const i64* values, u64 rows, u64 columns, unsigned threads);
+
 }  // namespace zkdl

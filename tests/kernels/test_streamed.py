@@ -115,10 +115,34 @@ def test_updates_are_exact(shape: tuple[int, int, int], bits: int, backend: Back
     for factor in (0, 1, -3, 1 << 12):
         expected = before - factor * (left.astype(np.int64).T @ right.astype(np.int64))
         matrix = before.copy()
-        floats, largest = backend.subtract_products(matrix, left, right, factor)
+        floats = np.empty(matrix.shape)
+        largest = backend.subtract_products(matrix, left, right, factor, floats)
         np.testing.assert_array_equal(matrix, expected)
         np.testing.assert_array_equal(floats, expected.astype(np.float64))
         assert largest == np.abs(expected).max()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 300), (3, 17), (5, 8), (0, 4)])
+def test_transposed_values_land_in_their_rows(shape: tuple[int, int], backend: Backend) -> None:
+    """Rows of the target are apart, as one step of a column is; what lies between them is not touched."""
+    rng = BogusRng(shape[1])
+    values = rng.integers(np.int32, *shape).astype(np.int64)
+    block = np.full((shape[1], 3, shape[0]), 7, dtype=np.int32)
+    backend.write_transposed(block[:, 1], values)
+    np.testing.assert_array_equal(block[:, 1], values.T)
+    assert (block[:, [0, 2]] == 7).all()
+
+
+@pytest.mark.parametrize("name", ["reference", "numpy", pytest.param("native", marks=needs_native)])
+def test_wrong_targets_are_refused(name: str) -> None:
+    backend, values = get_backend(name), np.ones((4, 3), dtype=np.int64)
+    frozen = np.zeros((3, 4), dtype=np.int32)
+    frozen.flags.writeable = False
+    for out in (np.zeros((4, 3), np.int32), np.zeros((3, 4), np.int64), np.zeros((3, 8), np.int32)[:, ::2], frozen):
+        with pytest.raises((TypeError, ValueError)):
+            backend.write_transposed(out, values)
+    with pytest.raises((TypeError, ValueError)):
+        backend.write_transposed(np.zeros((3, 4), np.int32), values.astype(np.int32))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 15, 16, 17, 40])

@@ -159,13 +159,22 @@ class Backend(Protocol):
         ...
 
     def subtract_products(
-        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
-    ) -> tuple[NDArray[np.float64], int]:
+        self,
+        matrix: NDArray[np.int64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        factor: int,
+        floats: NDArray[np.float64],
+    ) -> int:
         """matrix -= factor * left^T right in place, in integers: (n, m), (B, n), (B, m).
 
-        Returns the new matrix in float64 and its largest absolute value. B |left| |right| must stay below 2^53 and every
-        result below 2^63: the caller's duty.
+        floats (n, m) receives the new matrix; its largest absolute value is returned. B |left| |right| must stay below
+        2^53 and every result below 2^63: the caller's duty.
         """
+        ...
+
+    def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
+        """out[j, i] = values[i, j]: (n, m), rows of out contiguous, and (m, n). Values must fit int32: not checked."""
         ...
 
     def interpolate(self, values: FieldArray) -> FieldArray:

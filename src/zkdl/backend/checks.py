@@ -117,7 +117,13 @@ def require_fraction_round(
     )
 
 
-def require_update(matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int) -> None:
+def require_update(
+    matrix: NDArray[np.int64],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    factor: int,
+    floats: NDArray[np.float64],
+) -> None:
     """Raise unless the arguments fit `subtract_products`."""
     require_array("matrix", matrix, (np.dtype(np.int64),), ndim=2)
     for name, value in (("left", left), ("right", right)):
@@ -125,8 +131,20 @@ def require_update(matrix: NDArray[np.int64], left: NDArray[np.int32], right: ND
     require(left.shape[0] == right.shape[0], "left and right must have as many rows")
     require(matrix.shape == (left.shape[1], right.shape[1]), "left and right must fit the matrix")
     require(abs(factor) < 2**62, "factor must be below 2^62")
-    if not matrix.flags.writeable:
-        raise TypeError("matrix must be writeable")
+    require_array("floats", floats, (np.dtype(np.float64),), ndim=2)
+    require(floats.shape == matrix.shape, "floats must have the shape of the matrix")
+    if not matrix.flags.writeable or not floats.flags.writeable:
+        raise TypeError("matrix and floats must be writeable")
+
+
+def require_transposed(out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
+    """Raise unless the arguments fit `write_transposed`."""
+    require_array("out", out, (np.dtype(np.int32),), ndim=2, contiguous=False)
+    require_array("values", values, (np.dtype(np.int64),), ndim=2)
+    require(out.shape == values.shape[::-1], "out must have the shape of the transposed values")
+    if not out.flags.writeable or (out.size and out.shape[1] > 1 and out.strides[1] != out.itemsize):
+        raise TypeError("out must be writeable and its rows contiguous")
+    require(out.strides[0] % out.itemsize == 0 and out.strides[0] >= 0, "rows of out must be whole elements apart")
 
 
 def require_code(rows: NDArray[np.generic], random: NDArray[np.uint64], n: int) -> None:

@@ -186,11 +186,19 @@ class NativeBackend:
         return out[0], out[1]
 
     def subtract_products(
-        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
-    ) -> tuple[NDArray[np.float64], int]:
-        checks.require_update(matrix, left, right, factor)
-        floats = np.empty(matrix.shape, dtype=np.float64)
-        return floats, _native.subtract_products(matrix, left, right, factor, floats, self.threads)
+        self,
+        matrix: NDArray[np.int64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        factor: int,
+        floats: NDArray[np.float64],
+    ) -> int:
+        checks.require_update(matrix, left, right, factor, floats)
+        return int(_native.subtract_products(matrix, left, right, factor, floats, self.threads))
+
+    def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
+        checks.require_transposed(out, values)
+        _native.write_transposed(out, values, self.threads)
 
     def interpolate(self, values: FieldArray) -> FieldArray:
         checks.require_array("values", values, ndim=2)

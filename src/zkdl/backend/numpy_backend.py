@@ -136,14 +136,23 @@ class NumpyBackend(MaterialisedLeaves, MaterialisedCodes):
         return bound[0], bound[1]
 
     def subtract_products(
-        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
-    ) -> tuple[NDArray[np.float64], int]:
-        checks.require_update(matrix, left, right, factor)
+        self,
+        matrix: NDArray[np.int64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        factor: int,
+        floats: NDArray[np.float64],
+    ) -> int:
+        checks.require_update(matrix, left, right, factor, floats)
         change = (left.T.astype(np.float64) @ right.astype(np.float64)).astype(np.int64)
         change *= factor
         matrix -= change
-        largest = max(int(matrix.max()), -int(matrix.min())) if matrix.size else 0
-        return matrix.astype(np.float64), largest
+        floats[:] = matrix
+        return max(int(matrix.max()), -int(matrix.min())) if matrix.size else 0
+
+    def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
+        checks.require_transposed(out, values)
+        out[:] = values.T
 
     def interpolate(self, values: FieldArray) -> FieldArray:
         checks.require_array("values", values, ndim=2)

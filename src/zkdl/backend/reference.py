@@ -196,14 +196,26 @@ class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
         return [self.field.generator * pow(root, i, self.field.p) % self.field.p for i in range(n)]
 
     def subtract_products(
-        self, matrix: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32], factor: int
-    ) -> tuple[NDArray[np.float64], int]:
-        checks.require_update(matrix, left, right, factor)
+        self,
+        matrix: NDArray[np.int64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        factor: int,
+        floats: NDArray[np.float64],
+    ) -> int:
+        checks.require_update(matrix, left, right, factor, floats)
         for i in range(matrix.shape[0]):
             for j in range(matrix.shape[1]):
                 products = sum(int(a) * int(b) for a, b in zip(left[:, i], right[:, j], strict=True))
                 matrix[i, j] = int(matrix[i, j]) - factor * products
-        return matrix.astype(np.float64), max((abs(int(value)) for value in matrix.flat), default=0)
+        floats[:] = matrix
+        return max((abs(int(value)) for value in matrix.flat), default=0)
+
+    def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
+        checks.require_transposed(out, values)
+        for i, row in enumerate(values.tolist()):
+            for j, value in enumerate(row):
+                out[j, i] = value
 
     def interpolate(self, values: FieldArray) -> FieldArray:
         checks.require_array("values", values, ndim=2)

@@ -146,14 +146,14 @@ class _TableIndex:
         self._columns = columns
         self._least = [int(c.min()) for c in columns]
         self._sizes = [int(c.max()) - least + 1 for c, least in zip(columns, self._least, strict=True)]
-        rows = len(columns[0])
+        numbers = np.arange(len(columns[0]), dtype=np.int32)
         for prefix in range(1, len(columns) + 1):
             keys = self._keys(columns[:prefix])
-            if len(np.unique(keys)) == rows:
-                break
+            self._rows = np.full(int(np.prod(self._sizes[:prefix])), -1, dtype=np.int32)
+            self._rows[keys] = numbers
+            if np.array_equal(self._rows[keys], numbers):
+                break  # no two rows have written to one place
         self._prefix = prefix
-        self._rows = np.full(int(np.prod(self._sizes[:prefix])), -1, dtype=np.int64)
-        self._rows[keys] = np.arange(rows)
 
     def _keys(self, columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         """Mixed-radix keys, -1 for values that no row has."""
@@ -166,7 +166,7 @@ class _TableIndex:
         key[outside] = -1
         return key
 
-    def find(self, columns: Sequence[Ints]) -> NDArray[np.int64]:
+    def find(self, columns: Sequence[Ints]) -> NDArray[np.int32]:
         keys = self._keys(columns[: self._prefix])
         rows = np.where(keys >= 0, self._rows[keys], -1)
         for values, column in zip(columns[self._prefix :], self._columns[self._prefix :], strict=True):

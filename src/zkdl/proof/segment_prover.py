@@ -100,6 +100,7 @@ class SegmentProver:
         return claim
 
     def virtual_values(self, leaf: LeafEquation, names: list[str]) -> list[Affine]:
+        self.progress("products", 0.0)
         public, backend, layout = self.public, self.backend, self.public.layout
         slot = leaf.point[layout.log_units :]
         tau, beta = slot[: layout.log_steps], slot[layout.log_steps :]

@@ -21,6 +21,8 @@ WEIGHT_FRAC = 28
 LEAST_WEIGHT_FRAC = 20
 MOST_WEIGHT_FRAC = 36
 LEAST_UPDATE = 8
+# A rate that is a power of two per example (2^-4 with batches of 64) rounds nothing: fewer bits of the weights will do.
+LEAST_EXACT_UPDATE = 2
 _EXAMPLES = 512
 # Activations and gradients grow while a network learns, and every scale that follows them doubles a bound.
 _SLACK_BITS = 3
@@ -68,16 +70,24 @@ def _bounds_hold(run: RunStatement, scales: Scales) -> bool:
     return worst < 1 << (bounds.PRODUCT_BITS - _SLACK_BITS)
 
 
-def _least_update(run: RunStatement, scales: Scales) -> int:
-    """The smallest update factor of the run."""
-    rates = {rate for _, rate in run.schedule}
-    return min(schedule.update_integer(run, scales, layer, rate) for layer in range(1, run.L + 1) for rate in rates)
+def _updates_are_fine(run: RunStatement, scales: Scales) -> bool:
+    """Every update factor of the run is 8 or more, or exact with one bit to spare.
+
+    Raises NotProvable when one rounds to zero.
+    """
+    for rate in {rate for _, rate in run.schedule}:
+        for layer in range(1, run.L + 1):
+            factor = schedule.update_integer(run, scales, layer, rate)
+            exact = schedule.rate_error(run, scales, layer, rate) == 0
+            if factor < (LEAST_EXACT_UPDATE if exact else LEAST_UPDATE):
+                return False
+    return True
 
 
 def choose_weight_frac(
     run: RunStatement, features: NDArray[np.int32], labels: NDArray[np.int32], initial: Weights | None = None
 ) -> int:
-    """Fraction bits for a drafted run: the fewest that keep every c >= 8, then fewer until the bounds hold.
+    """Fraction bits for a drafted run: the fewest that keep every c >= 8 (2 where it is exact), fewer if the bounds demand it.
 
     Args:
         run: draft; roots may be placeholders, the weight fraction bits of the draft only scale `initial`.
@@ -93,14 +103,14 @@ def choose_weight_frac(
         draft = with_weight_frac(run, weight_frac)
         scales = choose_scales(draft, extent, rates)
         try:
-            update, fits = _least_update(draft, scales), _bounds_hold(draft, scales)
+            fine, fits = _updates_are_fine(draft, scales), _bounds_hold(draft, scales)
         except NotProvable:
             # Too few bits for the learning rate: more may do.
             continue
         if not fits:
             break
         allowed.append(weight_frac)
-        if update >= LEAST_UPDATE and choose_scales(draft, extent, set()) == scales:
+        if fine and choose_scales(draft, extent, set()) == scales:
             break
     if not allowed:
         raise NotProvable(

@@ -121,6 +121,7 @@ class _SegmentRunner:
         self.plan = step_plan(run, segment)
         self.weights = weights.copy()
         self.split = self.plan.split(self.weights)
+        self.floats = [np.empty(matrix.shape, dtype=np.float64) for matrix in weights.W]
         self.views = views
         self.factors = schedule.update_integers(run, segment.scales, segment.first_step, segment.steps)
         self.rows = 1 << (run.batch - 1).bit_length()
@@ -135,10 +136,10 @@ class _SegmentRunner:
         targets[:size] = labels[index[:size]]
         trace = run_step(self.plan, self.weights, self.split, batch, targets, self.segment.first_step + t)
         if self.views is not None:
-            write_step(self.views, self.plan, trace, slice(t, t + 1))
+            write_step(self.backend, self.views, self.plan, trace, slice(t, t + 1))
         self.ranges.add(self.plan, trace, size)
         self.loss.append(mean_loss(self.run, trace.logits[:size], targets[:size]))
-        self.split = update(self.backend, self.plan, self.weights, trace, self.factors[:, t], size)
+        self.split = update(self.backend, self.plan, self.weights, trace, self.factors[:, t], size, self.floats)
 
     def pad(self, steps: int) -> None:
         """Fill the steps from `steps` to the next power of two. Raises OutOfRange."""
@@ -147,7 +148,7 @@ class _SegmentRunner:
             return
         trace = _pad_step(self.plan, self.weights, self.segment.first_step + steps)
         if self.views is not None:
-            write_step(self.views, self.plan, trace, slice(steps, padded))
+            write_step(self.backend, self.views, self.plan, trace, slice(steps, padded))
 
     def result(self, steps: int, stopped: OutOfRange | None) -> SegmentResult:
         loss = np.array(self.loss, dtype=np.float64)

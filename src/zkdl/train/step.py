@@ -152,12 +152,18 @@ def run_step(
 
 
 def update(
-    backend: Backend, plan: StepPlan, weights: Weights, trace: StepTrace, factors: Int, examples: int
+    backend: Backend,
+    plan: StepPlan,
+    weights: Weights,
+    trace: StepTrace,
+    factors: Int,
+    examples: int,
+    floats: list[NDArray[np.float64]],
 ) -> list[SplitMatrix]:
     """W_l -= c_l A_{l-1}^T G_l and b_l -= c_l 2^fa_{l-1} sum G_l over the first `examples` rows, in place.
 
     Args:
-        factors: c_l, (L,) int64.
+        factors: c_l, (L,) int64. floats: like weights.W, overwritten; the result may be made of them.
 
     Returns: the new weights, ready for products.
     """
@@ -165,13 +171,12 @@ def update(
     for layer, (activation, gradient) in enumerate(zip(trace.activations, trace.gradients, strict=True)):
         factor, used = int(factors[layer]), gradient[:examples]
         left = np.ascontiguousarray(activation[:examples], dtype=np.int32)
+        right = np.ascontiguousarray(used, dtype=np.int32)
         # At most 2^16 rows of products below 2^33: exact in every backend.
-        floats, largest = backend.subtract_products(
-            weights.W[layer], left, np.ascontiguousarray(used, dtype=np.int32), factor
-        )
+        largest = backend.subtract_products(weights.W[layer], left, right, factor, floats[layer])
         bits = plan.limb_bits[layer]
         narrow = largest <= 1 << bits
-        out.append(SplitMatrix((floats,), (0,)) if narrow else split(weights.W[layer], bits))
+        out.append(SplitMatrix((floats[layer],), (0,)) if narrow else split(weights.W[layer], bits))
         bias = weights.b[layer]
         if bias is not None:
             bias -= used.sum(axis=0) * (factor << plan.scales.fa[layer])

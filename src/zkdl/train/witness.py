@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.backend.base import Backend
 from zkdl.statement.requantise import Requant
 from zkdl.train.plan import StepPlan
 from zkdl.train.step import Rounded, StepTrace
@@ -51,7 +52,7 @@ def column_values(plan: StepPlan, trace: StepTrace) -> Iterator[tuple[str, int, 
         yield "mx", last, trace.softmax.largest
 
 
-def write_step(columns: Columns, plan: StepPlan, trace: StepTrace, steps: slice) -> None:
+def write_step(backend: Backend, columns: Columns, plan: StepPlan, trace: StepTrace, steps: slice) -> None:
     """Write into columns[name, layer][:d_l, steps, :] (int32, (units padded, T', B'); "mx" (T', B')).
 
     A trace of one row stands for all rows. Columns that the caller does not hold are left out.
@@ -62,5 +63,7 @@ def write_step(columns: Columns, plan: StepPlan, trace: StepTrace, steps: slice)
             continue
         if name == "mx":
             column[steps] = values
+        elif steps.stop - steps.start == 1 and len(values) == column.shape[2]:
+            backend.write_transposed(column[: values.shape[1], steps.start], np.ascontiguousarray(values))
         else:
             column[: values.shape[1], steps] = values.T[:, None, :]

@@ -29,10 +29,24 @@ def test_updates_keep_three_bits():
     assert formats.LEAST_WEIGHT_FRAC <= weight_frac <= formats.MOST_WEIGHT_FRAC
 
 
+def test_exact_rates_need_fewer_bits():
+    """A power of two rounds nothing, so two is as good as eight."""
+    exact, inexact = 1 << 28, (1 << 28) + 1
+    chosen = []
+    for rate in (exact, inexact):
+        run, features, labels = _draft(steps=100, schedule=((0, rate),))
+        chosen.append(formats.choose_weight_frac(run, features, labels))
+        final = formats.with_weight_frac(run, chosen[-1])
+        scales = choose_scales(final, measure(final, initial_weights(final), features, labels), {rate})
+        errors = [schedule.rate_error(final, scales, layer, rate) for layer in range(1, final.L + 1)]
+        assert (max(errors) == 0) == (rate == exact)
+    assert chosen[0] < chosen[1]
+
+
 def test_long_runs_get_fewer_bits():
     choices = []
     for steps in (100, 1 << 13, 1 << 16):
-        run, features, labels = _draft(steps=steps, widths=(20, 300, 10), schedule=((0, 1 << 29),))
+        run, features, labels = _draft(steps=steps, widths=(20, 300, 10), schedule=((0, (1 << 29) + 1),))
         choices.append(formats.choose_weight_frac(run, features, labels))
     assert choices[0] >= choices[1] >= choices[2] and choices[0] > choices[2]
 

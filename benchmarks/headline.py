@@ -1,0 +1,249 @@
+"""Ten million parameters: 3072-1024x8-10 on CIFAR-10, batch 64, one segment of T steps, two CPU cores.
+
+    python tools/fetch_datasets.py cifar10
+    python -m benchmarks.headline [--steps 16 64 256] [--width 1024] [--depth 8] [--examples N] [--json FILE]
+
+Every T runs in a process of its own. Two segments are trained; the second one, a middle segment of a chain, is proven and
+verified. Everything that every segment costs is in the prover's figure: re-execution, commitments of the witness and of the
+weights at the end, all reductions, all openings. What comes once per dataset is reported apart. PyTorch must be installed.
+"""
+
+from __future__ import annotations
+
+from benchmarks import machine
+
+machine.limit_threads()
+
+import argparse  # noqa: E402 - threads are limited before numpy is loaded
+import io  # noqa: E402 - as above
+import json  # noqa: E402 - as above
+import subprocess  # noqa: E402 - as above
+import sys  # noqa: E402 - as above
+import tempfile  # noqa: E402 - as above
+import time  # noqa: E402 - as above
+from dataclasses import replace  # noqa: E402 - as above
+from pathlib import Path  # noqa: E402 - as above
+from typing import Any  # noqa: E402 - as above
+
+import numpy as np  # noqa: E402 - as above
+
+from zkdl.backend.select import get_backend  # noqa: E402 - as above
+from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet  # noqa: E402 - as above
+from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights  # noqa: E402 - as above
+from zkdl.configuration import from_values  # noqa: E402 - as above
+from zkdl.datasets import Dataset, FeatureRule, quantise  # noqa: E402 - as above
+from zkdl.proof.prove import prove_segment  # noqa: E402 - as above
+from zkdl.proof.public import SegmentPublic, segment_public  # noqa: E402 - as above
+from zkdl.proof.security import segment_report  # noqa: E402 - as above
+from zkdl.proof.segment_verifier import verify_segment  # noqa: E402 - as above
+from zkdl.statement.run import RunStatement  # noqa: E402 - as above
+from zkdl.statement.segment import SegmentStatement  # noqa: E402 - as above
+from zkdl.statement.weights import Weights  # noqa: E402 - as above
+from zkdl.train.trainer import Trainer  # noqa: E402 - as above
+
+BATCH = 64
+CLASSES = 10
+# A power of two: the update integers are exact however few fraction bits the weights have.
+LEARNING_RATE = 2.0**-4
+
+
+class Clock:
+    """Wall seconds since the last call."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def __call__(self) -> float:
+        now = time.perf_counter()
+        passed, self._last = now - self._last, now
+        return passed
+
+
+class Phases:
+    """Seconds by phase, from the progress callback."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._clock, self._phase = Clock(), ""
+
+    def __call__(self, phase: str, done: float) -> None:
+        passed = self._clock()
+        if self._phase:
+            self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + passed
+        self._phase = phase
+
+
+def torch_step_s(widths: list[int], steps: int) -> float:
+    """One float32 SGD step in PyTorch, two threads, median."""
+    import torch
+
+    torch.set_num_threads(int(machine.THREADS))
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    x, y = torch.rand(BATCH, widths[0]), torch.randint(0, CLASSES, (BATCH,))
+    seconds, clock = [], Clock()
+    for _ in range(steps):
+        clock()
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        seconds.append(clock())
+    return float(np.median(seconds))
+
+
+def load(folder: Path, examples: int | None) -> Dataset:
+    with np.load(folder / "train.npz") as file:
+        features, labels = file["features"][:examples], file["labels"][:examples]
+    return quantise(features, labels, CLASSES, FeatureRule(8, 8, False))
+
+
+class Bench:
+    """One network, one T."""
+
+    def __init__(self, arguments: argparse.Namespace, steps: int) -> None:
+        self.backend = get_backend(None, int(machine.THREADS))
+        self.data = load(arguments.data, arguments.examples)
+        self.widths = [self.data.features.shape[1], *[arguments.width] * arguments.depth, CLASSES]
+        self.steps = steps
+        configuration = from_values(
+            {
+                "widths": self.widths, "lr": LEARNING_RATE, "batch": BATCH, "steps": 2 * steps, "segment_steps": steps,
+                "activation_bits": arguments.bits, "gradient_bits": arguments.bits,
+            }
+        )  # fmt: skip
+        draft = configuration.draft(self.data)
+        self.parameters: ParameterSet = PARAMETER_SETS[draft.parameter_set]
+        clock = Clock()
+        self.dataset = self._commit_data(draft)
+        self.found: dict[str, Any] = {"commit_data_s": clock()}
+        self.run = replace(draft, data_root=self.dataset.root.hex())
+
+    def _commit_data(self, run: RunStatement) -> DatasetCommitment:
+        budget = run.data_budget
+        return commit_dataset(
+            self.data.features, self.data.labels, CLASSES, bytes(32), budget, self.parameters, self.backend
+        )
+
+    def _commit(self, weights: Weights, index: int) -> WeightsCommitment:
+        return commit_weights(weights, bytes([index]) * 32, self.run.weights_budget, self.parameters, self.backend)
+
+    def measure(self) -> dict[str, Any]:
+        found, clock = self.found, Clock()
+        trainer = Trainer(self.run, self.data.features, self.data.labels, self.steps)
+        segments = trainer.segments()
+        first, weights_in = next(segments)
+        clock()
+        second, weights_out = next(segments)
+        found["integer_step_s"] = clock() / self.steps
+        w_in = self._commit(weights_in, 1)
+        clock()
+        w_out = self._commit(weights_out, 2)
+        found["commit_weights_s"] = clock()
+        w_in_state = replace(first.w_out, root=w_in.root.hex())
+        segment = replace(second, w_in=w_in_state, w_out=replace(second.w_out, root=w_out.root.hex()))
+        public = segment_public(self.run, segment, self.parameters)
+        self._sizes(public, segment)
+        del trainer, segments
+        phases = Phases()
+        clock()
+        proof = prove_segment(
+            self.run, segment, self.dataset, w_in, w_out, weights_in, self.data.features, self.data.labels, bytes(32),
+            backend=self.backend, progress=phases,
+        )  # fmt: skip
+        proved = clock()
+        phases("", 1.0)
+        found["phases"] = {"weights at the end": found["commit_weights_s"], **phases.seconds}
+        found["prover_s"] = proved + found["commit_weights_s"]
+        found["prover_s_per_step"] = found["prover_s"] / self.steps
+        found["peak_rss_bytes"] = machine.peak_rss_bytes()
+        found["proof_bytes"] = len(proof)
+        found["soundness_bits"] = segment_report(public).bits
+        for name, backend in (("verify_s", self.backend), ("verify_numpy_s", get_backend("numpy"))):
+            clock()
+            verify_segment(public, io.BytesIO(proof), backend, None)
+            found[name] = clock()
+        found["torch_step_s"] = torch_step_s(self.widths, 20)
+        found["multiple_of_torch_step"] = found["prover_s_per_step"] / found["torch_step_s"]
+        return found
+
+    def _sizes(self, public: SegmentPublic, segment: SegmentStatement) -> None:
+        layout, leaves = public.layout, public.layout.leaves
+        units = sum(self.widths[1:]) << (layout.log_steps + layout.log_batch)
+        self.found |= {
+            "steps": self.steps,
+            "widths": self.widths,
+            "parameters": sum(a * b for a, b in zip(self.widths[:-1], self.widths[1:], strict=True)),
+            "weight_frac": self.run.format.weight_frac,
+            "limbs": segment.limbs.to_json(),
+            "units": units,
+            "committed_values": layout.code.rows * layout.code.row,
+            "lookups": leaves.leaves,
+            "values_per_unit": layout.code.rows * layout.code.row / units,
+            "lookups_per_unit": leaves.leaves / units,
+            "hashed_bytes": 8 * layout.code.rows * layout.code.domain,
+        }
+
+
+ROWS = (
+    ("parameters", "parameters", "{:,}"),
+    ("PyTorch float32 step", "torch_step_s", "{:.3f} s"),
+    ("exact integer step", "integer_step_s", "{:.3f} s"),
+    ("prover per step, everything", "prover_s_per_step", "{:.3f} s"),
+    ("multiple of the PyTorch step", "multiple_of_torch_step", "{:.1f}"),
+    ("peak memory", "peak_rss_bytes", "{:.2e} B"),
+    ("proof", "proof_bytes", "{:,} B"),
+    ("verify, native", "verify_s", "{:.2f} s"),
+    ("verify, numpy", "verify_numpy_s", "{:.2f} s"),
+    ("soundness", "soundness_bits", "2^-{:.1f}"),
+    ("committed values per unit", "values_per_unit", "{:.2f}"),
+    ("lookups per unit", "lookups_per_unit", "{:.2f}"),
+    ("once: commitment of the dataset", "commit_data_s", "{:.1f} s"),
+)
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    lines = ["| | " + " | ".join(f"T = {run['steps']}" for run in runs) + " |", "|---" * (len(runs) + 1) + "|"]
+    for name, key, form in ROWS:
+        lines.append(f"| {name} | " + " | ".join(form.format(run[key]) for run in runs) + " |")
+    for phase in runs[0]["phases"]:
+        cells = (f"{1e3 * run['phases'].get(phase, 0.0) / run['steps']:.1f} ms" for run in runs)
+        lines.append(f"| per step: {phase} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("data/cifar10"))
+    parser.add_argument("--steps", type=int, nargs="+", default=[16, 64, 256])
+    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--depth", type=int, default=8)
+    parser.add_argument("--bits", type=int, default=8, help="of activations and gradients")
+    parser.add_argument("--examples", type=int, help="use only so many images")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside:
+        print(json.dumps(Bench(arguments, arguments.steps[0]).measure()))
+        return
+    runs = []
+    given = ["--data", str(arguments.data), "--width", str(arguments.width), "--depth", str(arguments.depth)]
+    given += ["--bits", str(arguments.bits)]
+    given += ["--examples", str(arguments.examples)] if arguments.examples else []
+    for steps in arguments.steps:
+        command = [sys.executable, "-m", "benchmarks.headline", "--inside", "--steps", str(steps), *given]
+        with tempfile.TemporaryFile("w+") as out:
+            subprocess.run(command, stdout=out, check=True)
+            out.seek(0)
+            runs.append(json.loads(out.read().splitlines()[-1]))
+    print(table(runs))
+    if arguments.json is not None:
+        main_run = next((run for run in runs if run["steps"] == 64), runs[-1])
+        body = {**main_run, "runs": runs, "machine": machine.describe()}
+        arguments.json.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
