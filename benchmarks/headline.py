@@ -32,6 +32,7 @@ from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet  # noqa: E40
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights  # noqa: E402 - as above
 from zkdl.configuration import from_values  # noqa: E402 - as above
 from zkdl.datasets import Dataset, FeatureRule, quantise  # noqa: E402 - as above
+from zkdl.memory import keep_freed_memory  # noqa: E402 - as above
 from zkdl.proof.prove import prove_segment  # noqa: E402 - as above
 from zkdl.proof.public import SegmentPublic, segment_public  # noqa: E402 - as above
 from zkdl.proof.security import segment_report  # noqa: E402 - as above
@@ -104,6 +105,7 @@ class Bench:
     """One network, one T."""
 
     def __init__(self, arguments: argparse.Namespace, steps: int) -> None:
+        keep_freed_memory()
         self.backend = get_backend(None, int(machine.THREADS))
         self.data = load(arguments.data, arguments.examples)
         self.widths = [self.data.features.shape[1], *[arguments.width] * arguments.depth, CLASSES]

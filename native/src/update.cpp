@@ -14,8 +14,9 @@ namespace zkdl {
 
 namespace {
 
-// Outputs whose sums are held at once; a multiple of every vector length.
+// Sums that are held at once: two inputs by so many outputs, a multiple of every vector length.
 constexpr u64 kColumns = 32;
+constexpr u64 kInputs = 2;
 constexpr u64 kInputsPerTask = 16;
 
 u64 largest_of(const i32* values, u64 count) {
@@ -27,48 +28,61 @@ u64 largest_of(const i32* values, u64 count) {
     return out;
 }
 
-// Two rows side by side as 16-bit halves: element (pair, column) of (ceil(rows / 2), padded columns).
-std::vector<u32> paired(const i32* values, u64 rows, u64 columns, u64 padded) {
-    std::vector<u32> out((rows + 1) / 2 * padded, 0);
-    for (u64 row = 0; row < rows; ++row)
-        for (u64 c = 0; c < columns; ++c) {
-            const u32 half = static_cast<u32>(values[row * columns + c]) & 0xFFFFU;
-            out[row / 2 * padded + c] |= row % 2 == 0 ? half : half << 16;
-        }
+u32 pair_of(const i32* values, u64 rows, u64 columns, u64 pair, u64 column) {
+    const u32 low = static_cast<u32>(values[2 * pair * columns + column]) & 0xFFFFU;
+    const u32 high = 2 * pair + 1 < rows ? static_cast<u32>(values[(2 * pair + 1) * columns + column]) : 0;
+    return low | high << 16;
+}
+
+// Two rows side by side as 16-bit halves. A power-of-two stride would map all pairs to one set of the cache, so what is
+// read together lies together: (group, pair, width) with groups of `width` columns, the last one filled with zeros.
+std::vector<u32> paired(const i32* values, u64 rows, u64 columns, u64 width) {
+    const u64 pairs = (rows + 1) / 2, groups = (columns + width - 1) / width;
+    std::vector<u32> out(groups * pairs * width, 0);
+    for (u64 pair = 0; pair < pairs; ++pair)
+        for (u64 c = 0; c < columns; ++c)
+            out[(c / width * pairs + pair) * width + c % width] = pair_of(values, rows, columns, pair, c);
     return out;
 }
 
+// sums[i][c] = sum over pairs of left[pair][i] * right[pair][c], both halves, for kInputs by kColumns.
+using PairSums = void (*)(const u32* left, const u32* right, u64 pairs, i32 (*sums)[kColumns]);
+
 #ifdef ZK_UPDATE_AVX2
-// sums[c] = sum over pairs of left[pair * stride] * right[pair * padded + c], both halves, for kColumns columns.
-__attribute__((target("avx2"))) void pair_sums_avx2(const u32* left, u64 stride, const u32* right, u64 padded,
-                                                    u64 pairs, i32* sums) {
-    __m256i acc[kColumns / 8];
-    for (auto& each : acc) each = _mm256_setzero_si256();
+__attribute__((target("avx2"))) void pair_sums_avx2(const u32* left, const u32* right, u64 pairs,
+                                                    i32 (*sums)[kColumns]) {
+    constexpr u64 kVectors = kColumns / 8;
+    __m256i acc[kInputs][kVectors];
+    for (auto& row : acc)
+        for (auto& each : row) each = _mm256_setzero_si256();
     for (u64 pair = 0; pair < pairs; ++pair) {
-        const __m256i factor = _mm256_set1_epi32(static_cast<int>(left[pair * stride]));
-        const u32* row = right + pair * padded;
-        for (u64 k = 0; k < kColumns / 8; ++k) {
-            const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + 8 * k));
-            acc[k] = _mm256_add_epi32(acc[k], _mm256_madd_epi16(factor, values));
+        const __m256i first = _mm256_set1_epi32(static_cast<int>(left[kInputs * pair]));
+        const __m256i second = _mm256_set1_epi32(static_cast<int>(left[kInputs * pair + 1]));
+        for (u64 k = 0; k < kVectors; ++k) {
+            const __m256i values =
+                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(right + kColumns * pair + 8 * k));
+            acc[0][k] = _mm256_add_epi32(acc[0][k], _mm256_madd_epi16(first, values));
+            acc[1][k] = _mm256_add_epi32(acc[1][k], _mm256_madd_epi16(second, values));
         }
     }
-    for (u64 k = 0; k < kColumns / 8; ++k) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + 8 * k), acc[k]);
+    for (u64 i = 0; i < kInputs; ++i)
+        for (u64 k = 0; k < kVectors; ++k)
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[i] + 8 * k), acc[i][k]);
 }
 #endif
 
-void pair_sums(const u32* left, u64 stride, const u32* right, u64 padded, u64 pairs, i32* sums) {
-    std::fill_n(sums, kColumns, 0);
-    for (u64 pair = 0; pair < pairs; ++pair) {
-        const u32 factor = left[pair * stride];
-        const i32 low = static_cast<std::int16_t>(factor), high = static_cast<std::int16_t>(factor >> 16);
-        for (u64 c = 0; c < kColumns; ++c) {
-            const u32 value = right[pair * padded + c];
-            sums[c] += low * static_cast<std::int16_t>(value) + high * static_cast<std::int16_t>(value >> 16);
+void pair_sums(const u32* left, const u32* right, u64 pairs, i32 (*sums)[kColumns]) {
+    for (u64 i = 0; i < kInputs; ++i) std::fill_n(sums[i], kColumns, 0);
+    for (u64 pair = 0; pair < pairs; ++pair)
+        for (u64 i = 0; i < kInputs; ++i) {
+            const u32 factor = left[kInputs * pair + i];
+            const i32 low = static_cast<std::int16_t>(factor), high = static_cast<std::int16_t>(factor >> 16);
+            for (u64 c = 0; c < kColumns; ++c) {
+                const u32 value = right[kColumns * pair + c];
+                sums[i][c] += low * static_cast<std::int16_t>(value) + high * static_cast<std::int16_t>(value >> 16);
+            }
         }
-    }
 }
-
-using PairSums = void (*)(const u32*, u64, const u32*, u64, u64, i32*);
 
 PairSums fastest_pair_sums() {
 #ifdef ZK_UPDATE_AVX2
@@ -120,30 +134,39 @@ u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, 
             return apply(matrix + input * outputs, floats + input * outputs, sums.data(), outputs, factor);
         });
     }
-    const u64 padded = (outputs + kColumns - 1) / kColumns * kColumns, pairs = (rows + 1) / 2;
-    const std::vector<u32> left_pairs = paired(left, rows, inputs, inputs);
-    const std::vector<u32> right_pairs = paired(right, rows, outputs, padded);
+    const u64 pairs = (rows + 1) / 2;
+    const std::vector<u32> left_pairs = paired(left, rows, inputs, kInputs);
+    const std::vector<u32> right_pairs = paired(right, rows, outputs, kColumns);
     const PairSums sums_of = fastest_pair_sums();
-    return over_inputs(inputs, threads, [&](u64 input) {
+    return over_inputs((inputs + kInputs - 1) / kInputs, threads, [&](u64 group) {
         u64 largest = 0;
-        i32 sums[kColumns];
+        i32 sums[kInputs][kColumns];
         for (u64 first = 0; first < outputs; first += kColumns) {
-            sums_of(left_pairs.data() + input, inputs, right_pairs.data() + first, padded, pairs, sums);
-            const u64 at = input * outputs + first, count = std::min(kColumns, outputs - first);
-            largest = std::max(largest, apply(matrix + at, floats + at, sums, count, factor));
+            sums_of(left_pairs.data() + group * pairs * kInputs, right_pairs.data() + first * pairs, pairs, sums);
+            const u64 count = std::min(kColumns, outputs - first);
+            for (u64 i = 0; i < kInputs && group * kInputs + i < inputs; ++i) {
+                const u64 at = (group * kInputs + i) * outputs + first;
+                largest = std::max(largest, apply(matrix + at, floats + at, sums[i], count, factor));
+            }
         }
         return largest;
     });
 }
 
 void write_transposed(i32* out, u64 stride, const i64* values, u64 rows, u64 columns, unsigned threads) {
-    // Blocks of one cache line of input columns: each line is read once and every output row is written in a run.
-    constexpr u64 kBlock = 8;
-    parallel_for((columns + kBlock - 1) / kBlock, 64, threads, [&](u64 begin, u64 end) {
+    // Output rows lie whole pages apart, so they would evict each other from the cache if they were written side by side.
+    constexpr u64 kBlock = 8, kRows = 64;
+    parallel_for((columns + kBlock - 1) / kBlock, 16, threads, [&](u64 begin, u64 end) {
+        i32 tile[kBlock][kRows];
         for (u64 block = begin; block < end; ++block) {
-            const u64 first = block * kBlock, last = std::min(columns, first + kBlock);
-            for (u64 i = 0; i < rows; ++i)
-                for (u64 j = first; j < last; ++j) out[j * stride + i] = static_cast<i32>(values[i * columns + j]);
+            const u64 first = block * kBlock, width = std::min(kBlock, columns - first);
+            for (u64 row = 0; row < rows; row += kRows) {
+                const u64 height = std::min(kRows, rows - row);
+                for (u64 i = 0; i < height; ++i)
+                    for (u64 j = 0; j < width; ++j)
+                        tile[j][i] = static_cast<i32>(values[(row + i) * columns + first + j]);
+                for (u64 j = 0; j < width; ++j) std::copy_n(tile[j], height, out + (first + j) * stride + row);
+            }
         }
     });
 }

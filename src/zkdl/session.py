@@ -20,6 +20,7 @@ from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import WeightsCommitment
 from zkdl.errors import ResourceError, UsageError
 from zkdl.given_weights import check_shapes, start_from
+from zkdl.memory import keep_freed_memory
 from zkdl.openings import Openings
 from zkdl.progress import Progress as Progress
 from zkdl.progress import quiet as quiet
@@ -177,6 +178,7 @@ class Session:
         Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when nothing has been trained.
         """
         check_target(output)
+        keep_freed_memory()
         with exclusive(self.directory.path):
             run, _ = self.directory.read_statement()
             segments = self.directory.segments()

@@ -20,7 +20,9 @@ class ParameterSet:
         name: the name in the run statement.
         soundness_bits: round-by-round soundness error per random-oracle query is at most 2^-soundness_bits.
         query_bits: bits bought by the opened columns of one commitment (above soundness_bits: they are united).
-        rate: largest k/n of a data commitment; pad_rate: of the pad commitment (at most 1/6, see `hiding/pads.py`).
+        rate: largest k/n of a stored commitment (dataset, weights). once_rate: of one that is opened once, by the proof that
+            makes it: a higher rate encodes and hashes less and opens more columns. pad_rate: of the pad commitment (at most
+            1/6, see `commitment/pads.py`).
         log_pad_row: log2 of the pads per row.
         test_only: refused by the command line.
     """
@@ -29,6 +31,7 @@ class ParameterSet:
     soundness_bits: int
     query_bits: float
     rate: float = 0.3
+    once_rate: float = 0.55
     pad_rate: float = 1 / 6
     log_pad_row: int = 9
     test_only: bool = False

@@ -107,7 +107,7 @@ def certificate_layout(
     table_rows = -(-len(table.columns[0]) >> target.log_row)
     tables = (TableRows(table, leaf, table_rows, AUXILIARY + row),)
     leaves = LeafLayout(target.log_row, 0, tuple(lookups), tables, leaf + table_rows)
-    code = code_shape(row + table_rows, target.log_row, 1, parameters.rate, parameters.query_bits)
+    code = code_shape(row + table_rows, target.log_row, 1, parameters.once_rate, parameters.query_bits)
     return CertificateLayout(target, code, tuple(ranges), facts, leaves, parameters)
 
 

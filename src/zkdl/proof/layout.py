@@ -202,7 +202,7 @@ def _with_units(
         builder.cursor += rows
         row += rows
     leaves = LeafLayout(log_row, log_units, tuple(builder.lookups), tuple(table_rows), builder.cursor)
-    code = code_shape(row, log_row, 1, parameters.rate, parameters.query_bits)
+    code = code_shape(row, log_row, 1, parameters.once_rate, parameters.query_bits)
     return SegmentLayout(log_steps, log_batch, log_units, columns, leaves, tables, code, weights)
 
 

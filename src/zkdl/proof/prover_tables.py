@@ -22,12 +22,13 @@ Ints = NDArray[np.int32]
 
 def empty_columns(layout: SegmentLayout) -> tuple[Ints, dict[tuple[str, int], Any]]:
     """A zero witness matrix, and every column as a view of it; virtual limbs and remainders get arrays of their own."""
-    matrix = np.zeros((layout.code.rows, layout.code.row), dtype=np.int32)
+    # Filled here, in one pass over fresh pages: steps write a few bytes in each of thousands of pages.
+    matrix = np.full((layout.code.rows, layout.code.row), 0, dtype=np.int32)
     columns: dict[tuple[str, int], Any] = dict(views(layout, matrix))
     for (name, layer), column in list(columns.items()):
         virtual = {"z_hi": "z_low", "p_hi": "p_low", "q": "R"}.get(name)
         if virtual is not None:
-            columns[virtual, layer] = np.zeros_like(column)
+            columns[virtual, layer] = np.full_like(column, 0)
     return matrix, columns
 
 
