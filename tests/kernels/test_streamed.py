@@ -9,6 +9,7 @@ import pytest
 
 from tests.kernels.samples import BogusRng
 from zkdl.backend.base import Backend, P
+from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import LeafProgram, LeafSpan
 from zkdl.backend.select import get_backend, is_native_available
 
@@ -143,6 +144,35 @@ def test_wrong_targets_are_refused(name: str) -> None:
             backend.write_transposed(out, values)
     with pytest.raises((TypeError, ValueError)):
         backend.write_transposed(np.zeros((3, 4), np.int32), values.astype(np.int32))
+
+
+TABLES = [
+    (np.arange(-3, 40), np.arange(43) % 5),
+    (np.repeat(np.arange(4), 6), np.tile(np.arange(6), 4), np.arange(24) // 3),
+    (np.array([7]),),
+]
+
+
+@pytest.mark.parametrize("columns", TABLES)
+@pytest.mark.parametrize("length", [0, 1, 50, 3000])
+def test_lookups_are_counted(columns: tuple[np.ndarray, ...], length: int, backend: Backend) -> None:
+    """Rows, tuples that are no row in any of their fields, values far outside, one value everywhere."""
+    rng = np.random.default_rng(length)
+    index = TableIndex.of([column.astype(np.int64) for column in columns])
+    chosen = rng.integers(0, len(columns[0]), length)
+    fields = [column[chosen].astype(np.int32) for column in columns]
+    for field in fields:
+        wrong = rng.random(length) < 0.2
+        field[wrong] = rng.choice([-(2**31), 2**31 - 1, -4, 0, 3, 5], wrong.sum())
+    variants = [fields]
+    if length:
+        variants.append([*fields[:-1], np.broadcast_to(fields[-1][0], (length,))])
+    for variant in variants:
+        expected = np.full(len(columns[0]) + 3, 5, dtype=np.int32)
+        actual = expected.copy()
+        get_backend("reference").count_lookups(index, variant, expected)
+        backend.count_lookups(index, variant, actual)
+        np.testing.assert_array_equal(expected, actual)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 15, 16, 17, 40])

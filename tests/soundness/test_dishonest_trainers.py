@@ -11,6 +11,7 @@ import pytest
 from tests.support.attack import answer
 from tests.support.tiny import Tiny, tiny_run
 from tests.support.trainer import Cheat, Hook
+from zkdl.backend.select import get_backend
 from zkdl.proof.layout import views
 from zkdl.proof.prover_tables import SegmentWitness, fill_multiplicities
 from zkdl.statement.requantise import Requant
@@ -173,7 +174,7 @@ def test_every_committed_column_is_checked(loss: str, limbs: str) -> None:
             place = (step, example) if key[0] == "mx" else (column.units - 1, step, example)
             names[key][place] += 1
             if recount:
-                fill_multiplicities(witness)
+                fill_multiplicities(get_backend(), witness)
             assert rejected(tiny, witness, out), (key, step, example)
 
 

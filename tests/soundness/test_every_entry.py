@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.attack import Answer, accepted, answer
 from tests.support.tiny import Tiny, tiny_run
+from zkdl.backend.select import get_backend
 from zkdl.proof.layout import views
 from zkdl.proof.prover_tables import SegmentWitness, fill_multiplicities
 from zkdl.statement.weights import Weights
@@ -40,7 +41,7 @@ def _columns(tiny: Tiny, honest: SegmentWitness, out: Weights) -> Iterator[Chang
                 named[key][place] += change
                 witness = replace(honest, matrix=matrix, columns={**honest.columns, **named})
                 if change == 1:
-                    fill_multiplicities(witness)
+                    fill_multiplicities(get_backend(), witness)
                 yield (key, place, change), witness, out
 
 

@@ -13,6 +13,7 @@ from tests.support.attack import accepted, answer, centred, kernel_vector
 from tests.support.tiny import KEYS, SETS, TINY, Tiny, tiny_run
 from tests.support.trainer import Cheat
 from zkdl.algebra.extension import P
+from zkdl.backend.select import get_backend
 from zkdl.commitment.ligero import commit
 from zkdl.commitment.stored import commit_weights, dataset_matrix
 from zkdl.errors import Rejected
@@ -200,6 +201,6 @@ def test_loss_values_outside_their_tables(name: str) -> None:
     sums = c["E", last].sum(axis=0)
     c["R", last][:] = (c["E", last] << (fg + 1)) + sums - 2 * sums * c["q", last]
     c["R", last][tiny.run.classes :] = 0
-    fill_multiplicities(witness)
+    fill_multiplicities(get_backend(), witness)
     found = answer(tiny, witness, out)
     assert found.code == "RELATIONS" and "fractions" in found.broken

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from zkdl.backend.select import get_backend
 from zkdl.proof.prover_tables import SegmentWitness, empty_columns, fill_multiplicities
 from zkdl.proof.public import SegmentPublic
 from zkdl.statement import requantise
@@ -156,7 +157,7 @@ class SlowTrainer:
             if t < self.segment.steps:
                 self.update(t, activations, gradients)
         witness = SegmentWitness(public, self.matrix, self.columns, self.features, self.labels, self.y)
-        fill_multiplicities(witness)
+        fill_multiplicities(get_backend(), witness)
         return witness, Weights(self.W, self.b)
 
     def update(self, t: int, activations: list[np.ndarray], gradients: list[np.ndarray]) -> None:

@@ -11,12 +11,14 @@ Orders: g_n = 7^((p-1)/n); H = <g_ell>; the code domain is L = 7*<g_n>, position
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from zkdl.backend.counting import TableIndex
     from zkdl.backend.leaves import LeafProgram
 
 P = 2**64 - 2**32 + 1
@@ -170,6 +172,14 @@ class Backend(Protocol):
 
         floats (n, m) receives the new matrix; its largest absolute value is returned. B |left| |right| must stay below
         2^53 and every result below 2^63: the caller's duty.
+        """
+        ...
+
+    def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
+        """counts[row] += how many of the tuples (fields[0][i], fields[1][i], ..) are that row of the table.
+
+        One field per column, (n,) each, a stride of 0 standing for one value everywhere; counts has at least as many
+        entries as the table. Tuples that are no row are not counted.
         """
         ...
 

@@ -5,6 +5,8 @@ The native bindings enforce the same rules in C++, so code that runs on one back
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -135,6 +137,21 @@ def require_update(
     require(floats.shape == matrix.shape, "floats must have the shape of the matrix")
     if not matrix.flags.writeable or not floats.flags.writeable:
         raise TypeError("matrix and floats must be writeable")
+
+
+def require_lookups(
+    columns: Sequence[NDArray[np.int32]], fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]
+) -> None:
+    """Raise unless the arguments fit `count_lookups`."""
+    narrow = (np.dtype(np.int32),)
+    require(len(fields) == len(columns), "there must be one field per column of the table")
+    for values in fields:
+        require_array("a field", values, narrow, ndim=1, contiguous=values.strides != (0,))
+        require(len(values) == len(fields[0]), "fields must have the same length")
+    require_array("counts", counts, narrow, ndim=1)
+    require(len(counts) >= len(columns[0]), "counts must have one entry per row of the table")
+    if not counts.flags.writeable:
+        raise TypeError("counts must be writeable")
 
 
 def require_transposed(out: NDArray[np.int32], values: NDArray[np.int64]) -> None:

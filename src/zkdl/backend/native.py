@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import zkdl._native as _native
 from zkdl.backend import checks
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Indices, Integers, SignedIntegers
+from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import FIELDS, LeafProgram
 
 SPLIT_EQ = 10
@@ -195,6 +196,16 @@ class NativeBackend:
     ) -> int:
         checks.require_update(matrix, left, right, factor, floats)
         return int(_native.subtract_products(matrix, left, right, factor, floats, self.threads))
+
+    def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
+        checks.require_lookups(table.columns, fields, counts)
+        values = [None if field.strides == (0,) and len(field) else field for field in fields]
+        constants = [int(field[0]) if value is None else 0 for field, value in zip(fields, values, strict=True)]
+        least = np.array(table.least, dtype=np.int64)
+        sizes = np.array(table.sizes, dtype=np.int64)
+        length = len(fields[0])
+        columns = list(table.columns)
+        _native.count_lookups(values, constants, length, columns, least, sizes, table.rows, counts, self.threads)
 
     def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
         checks.require_transposed(out, values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zkdl.backend import checks, numpy_field, numpy_matrix, numpy_ntt
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Integers, SignedIntegers
 from zkdl.backend.codes import MaterialisedCodes
+from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import MaterialisedLeaves
 from zkdl.backend.numpy_field import add, k_multiply, k_total, multiply, subtract
 
@@ -149,6 +150,11 @@ class NumpyBackend(MaterialisedLeaves, MaterialisedCodes):
         matrix -= change
         floats[:] = matrix
         return max(int(matrix.max()), -int(matrix.min())) if matrix.size else 0
+
+    def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
+        checks.require_lookups(table.columns, fields, counts)
+        found = table.find(fields)
+        counts += np.bincount(found[found >= 0], minlength=len(counts)).astype(np.int32)
 
     def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
         checks.require_transposed(out, values)

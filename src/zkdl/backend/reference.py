@@ -21,6 +21,7 @@ from zkdl.backend.base import (
     SignedIntegers,
 )
 from zkdl.backend.codes import MaterialisedCodes
+from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import MaterialisedLeaves
 from zkdl.backend.reference_field import GOLDILOCKS, ONE, ZERO, Element, Field
 
@@ -210,6 +211,13 @@ class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
                 matrix[i, j] = int(matrix[i, j]) - factor * products
         floats[:] = matrix
         return max((abs(int(value)) for value in matrix.flat), default=0)
+
+    def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
+        checks.require_lookups(table.columns, fields, counts)
+        rows = {row: i for i, row in enumerate(zip(*(c.tolist() for c in table.columns), strict=True))}
+        for row in zip(*(values.tolist() for values in fields), strict=True):
+            if row in rows:
+                counts[rows[row]] += 1
 
     def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
         checks.require_transposed(out, values)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkdl.backend.base import Backend
+from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment
 from zkdl.errors import InternalError, UsageError
@@ -118,7 +119,7 @@ def make_witness(
     witness = SegmentWitness(
         public, matrix, columns, np.ascontiguousarray(inputs.transpose(2, 0, 1)), slot_labels, labels
     )
-    fill_multiplicities(witness)
+    fill_multiplicities(backend or get_backend(), witness)
     return witness, result.weights_out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zkdl.algebra.extension import Array, Ext, scalar, to_array, total
 from zkdl.backend.base import Backend
+from zkdl.backend.counting import TableIndex
 from zkdl.proof.layout import SegmentLayout, views
 from zkdl.proof.public import SegmentPublic
 from zkdl.protocols.lookup import LeafEquation, Lookup, TableRows
@@ -120,59 +121,20 @@ class SegmentWitness:
         return self.matrix[table.first_row : table.first_row + table.rows].reshape(-1)
 
 
-def fill_multiplicities(witness: SegmentWitness) -> None:
+def fill_multiplicities(backend: Backend, witness: SegmentWitness) -> None:
     """Count how often every table entry is looked up and write the counts into the committed rows.
 
     A value that is not in the table is not counted: the proof of such a witness is rejected.
     """
     layout = witness.public.layout
     span = 1 << (layout.log_row - layout.log_units)
-    counts = {t.table.name: np.zeros(t.rows << layout.log_row, dtype=np.int64) for t in layout.leaves.tables}
-    finder = {t.table.name: _TableIndex(t.table.columns) for t in layout.leaves.tables}
+    places = {rows.table.name: witness.multiplicities(rows) for rows in layout.leaves.tables}
+    index = {rows.table.name: TableIndex.of(rows.table.columns) for rows in layout.leaves.tables}
+    for counts in places.values():
+        counts[:] = 0
     for lookup in layout.leaves.lookups:
         present = [values[: lookup.units * span] for values in witness.fields(lookup)]
-        where = finder[lookup.table].find(present)
-        counts[lookup.table] += np.bincount(where[where >= 0], minlength=len(counts[lookup.table]))
-    for rows in layout.leaves.tables:
-        witness.multiplicities(rows)[:] = counts[rows.table.name].astype(np.int32)
-
-
-class _TableIndex:
-    """Row number of a tuple in a table, -1 where there is none.
-
-    The shortest prefix of the columns that tells all rows apart becomes a dense index; the other columns are compared.
-    """
-
-    def __init__(self, columns: tuple[NDArray[np.int64], ...]) -> None:
-        self._columns = columns
-        self._least = [int(c.min()) for c in columns]
-        self._sizes = [int(c.max()) - least + 1 for c, least in zip(columns, self._least, strict=True)]
-        numbers = np.arange(len(columns[0]), dtype=np.int32)
-        for prefix in range(1, len(columns) + 1):
-            keys = self._keys(columns[:prefix])
-            self._rows = np.full(int(np.prod(self._sizes[:prefix])), -1, dtype=np.int32)
-            self._rows[keys] = numbers
-            if np.array_equal(self._rows[keys], numbers):
-                break  # no two rows have written to one place
-        self._prefix = prefix
-
-    def _keys(self, columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
-        """Mixed-radix keys, -1 for values that no row has."""
-        key = np.zeros(len(columns[0]), dtype=np.int64)
-        outside = np.zeros(len(columns[0]), dtype=np.bool_)
-        for column, least, size in zip(columns, self._least, self._sizes, strict=False):
-            shifted = column.astype(np.int64) - least
-            outside |= (shifted < 0) | (shifted >= size)
-            key = key * size + shifted
-        key[outside] = -1
-        return key
-
-    def find(self, columns: Sequence[Ints]) -> NDArray[np.int32]:
-        keys = self._keys(columns[: self._prefix])
-        rows = np.where(keys >= 0, self._rows[keys], -1)
-        for values, column in zip(columns[self._prefix :], self._columns[self._prefix :], strict=True):
-            rows[column[rows] != values] = -1
-        return rows
+        backend.count_lookups(index[lookup.table], present, places[lookup.table])
 
 
 @dataclass(frozen=True)
