@@ -13,11 +13,14 @@ constexpr u64 kTileLeaves = 1 << 10;
 
 struct Tile {
     Extension p[kTileLeaves], q[kTileLeaves];
+    // All numerators are one: p of the leaves is then not looked at.
+    bool is_unit;
 };
 
 void fill_leaves(const LeafProgram& program, u64 begin, u64 end, Tile& tile) {
     auto span = std::upper_bound(program.begin(), program.end(), begin,
                                  [](u64 leaf, const LeafSpan& each) { return leaf < each.stop; });
+    tile.is_unit = span != program.end() && span->start <= begin && end <= span->active_stop && span->counts == nullptr;
     u64 i = begin;
     while (i < end) {
         const u64 start = span == program.end() ? end : std::min(end, std::max(i, span->start));
@@ -43,7 +46,11 @@ void for_tiles(const LeafProgram& program, unsigned level, u64 count, u64 begin,
         for (unsigned k = 0; k < level; ++k) {
             here /= 2;
             // Parent i overwrites an entry that no later parent reads.
-            for (u64 i = 0; i < here; ++i) fraction_layer_at(tile.p, tile.q, tile.p, tile.q, i);
+            if (tile.is_unit)
+                for (u64 i = 0; i < here; ++i) unit_layer_at(tile.q, tile.p, tile.q, i);
+            else
+                for (u64 i = 0; i < here; ++i) fraction_layer_at(tile.p, tile.q, tile.p, tile.q, i);
+            tile.is_unit = false;
         }
         body(first, here, tile);
     }
@@ -81,11 +88,23 @@ void leaf_round(const LeafProgram& program, unsigned level, u64 count, Extension
             // The high weight is common to `low_count` neighbours: it multiplies their sum.
             for (u64 i = from; i < to;) {
                 const u64 block = i / low_count, stop = std::min(to, (block + 1) * low_count);
-                FractionRound round;
-                for (; i < stop; ++i)
-                    round.add_at(tile.p, tile.q, lam, lam7, weights_low[i - block * low_count], i - from);
-                sum.at_zero = multiply_add(sum.at_zero, weights_high[block], round.at_zero.value());
-                sum.leading = multiply_add(sum.leading, weights_high[block], round.leading.value());
+                const Extension* low = weights_low + (i - block * low_count);
+                const Extension high = weights_high[block];
+                Extension at_zero, leading;
+                if (tile.is_unit) {
+                    UnitRound round;
+                    for (u64 k = 0; k < stop - i; ++k) round.add_at(tile.q, low[k], i - from + k);
+                    at_zero = round.at_zero_value(lam);
+                    leading = round.leading_value(lam);
+                } else {
+                    FractionRound round;
+                    for (u64 k = 0; k < stop - i; ++k) round.add_at(tile.p, tile.q, lam, lam7, low[k], i - from + k);
+                    at_zero = round.at_zero.value();
+                    leading = round.leading.value();
+                }
+                sum.at_zero = multiply_add(sum.at_zero, high, at_zero);
+                sum.leading = multiply_add(sum.leading, high, leading);
+                i = stop;
             }
         });
         return sum;
@@ -105,7 +124,7 @@ void leaf_bind(const LeafProgram& program, unsigned level, u64 count, Extension 
     parallel_for(tile_count(level, 4 * count), kTilesPerTask, threads, [&](u64 begin, u64 end) {
         for_tiles(program, level, 4 * count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
             for (u64 j = 0; j < here / 2; ++j) {
-                p[first / 2 + j] = fraction_bind_at(tile.p, r, r7, j);
+                p[first / 2 + j] = tile.is_unit ? Extension{1, 0} : fraction_bind_at(tile.p, r, r7, j);
                 q[first / 2 + j] = fraction_bind_at(tile.q, r, r7, j);
             }
         });
