@@ -53,6 +53,11 @@ LeafProgram read_program(Places places, Extensions constants, Betas betas, nb::l
 
 void require_level(unsigned level) { require(level <= 8, "level must be at most 8"); }
 
+LeafStage read_stage(unsigned level, const Extensions& bound) {
+    require(level + bound.shape(0) <= 8, "level and bound variables must be at most 8");
+    return {level, std::vector<Extension>(extensions(bound), extensions(bound) + bound.shape(0))};
+}
+
 void leaf_table_of(Places places, Extensions constants, Betas betas, nb::list fields, nb::list counts, unsigned level,
                    ExtensionsOut p, ExtensionsOut q, unsigned threads) {
     const LeafProgram program = read_program(places, constants, betas, fields, counts);
@@ -66,33 +71,33 @@ void leaf_table_of(Places places, Extensions constants, Betas betas, nb::list fi
 }
 
 void leaf_round_of(Places places, Extensions constants, Betas betas, nb::list fields, nb::list counts, unsigned level,
-                   u64 count, Scalar lam, Extensions weights_high, Extensions weights_low, ExtensionsOut out,
+                   Extensions bound, u64 count, Scalar lam, Extensions weights_high, Extensions weights_low, ExtensionsOut out,
                    unsigned threads) {
     const LeafProgram program = read_program(places, constants, betas, fields, counts);
     const u64 low = weights_low.shape(0);
     require(count == 0 || (low > 0 && (count + low - 1) / low <= weights_high.shape(0)),
             "weights_high and weights_low must cover every element");
     require(out.shape(0) == 2, "out must have shape (2, 2)");
-    require_level(level);
+    const LeafStage stage = read_stage(level, bound);
     thread_count(threads);
     const Extension *high = extensions(weights_high), *lowest = extensions(weights_low);
     const Extension factor = scalar(lam);
     Extension* to = extensions_out(out);
     const nb::gil_scoped_release release;
-    leaf_round(program, level, count, factor, high, lowest, low, to, threads);
+    leaf_round(program, stage, count, factor, high, lowest, low, to, threads);
 }
 
 void leaf_bind_of(Places places, Extensions constants, Betas betas, nb::list fields, nb::list counts, unsigned level,
-                  Scalar r, ExtensionsOut p, ExtensionsOut q, unsigned threads) {
+                  Extensions bound, ExtensionsOut p, ExtensionsOut q, unsigned threads) {
     const LeafProgram program = read_program(places, constants, betas, fields, counts);
     require(p.shape(0) == q.shape(0) && p.shape(0) % 2 == 0, "p and q must have the same even length");
-    require_level(level);
+    require(bound.shape(0) >= 1, "at least one variable must be bound");
+    const LeafStage stage = read_stage(level, bound);
     thread_count(threads);
-    const u64 count = p.shape(0) / 2;
-    const Extension at = scalar(r);
+    const u64 count = p.shape(0);
     Extension *p_out = extensions_out(p), *q_out = extensions_out(q);
     const nb::gil_scoped_release release;
-    leaf_bind(program, level, count, at, p_out, q_out, threads);
+    leaf_bind(program, stage, count, p_out, q_out, threads);
 }
 
 void count_lookups_of(nb::list values, nb::list constants, u64 length, nb::list columns, In<i64, 1> least,
@@ -137,12 +142,12 @@ void bind_leaves(nb::module_& m) {
           "fields"_a, "counts"_a, "level"_a, "p"_a.noconvert(), "q"_a.noconvert(), "threads"_a,
           "Spans (s, 3), (s, 2), (s, 3, 2), lists of i32 arrays or None; the first entries of a level into p, q (n, 2).");
     m.def("leaf_round", &leaf_round_of, "places"_a.noconvert(), "constants"_a.noconvert(), "betas"_a.noconvert(),
-          "fields"_a, "counts"_a, "level"_a, "count"_a, "lam"_a.noconvert(), "weights_high"_a.noconvert(),
+          "fields"_a, "counts"_a, "level"_a, "bound"_a.noconvert(), "count"_a, "lam"_a.noconvert(), "weights_high"_a.noconvert(),
           "weights_low"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
-          "fraction_round on the first 4 * count entries of a level, into out (2, 2).");
+          "fraction_round on the first 4 * count entries of a level with variables bound, into out (2, 2).");
     m.def("leaf_bind", &leaf_bind_of, "places"_a.noconvert(), "constants"_a.noconvert(), "betas"_a.noconvert(),
-          "fields"_a, "counts"_a, "level"_a, "r"_a.noconvert(), "p"_a.noconvert(), "q"_a.noconvert(), "threads"_a,
-          "fraction_bind on the first entries of a level, into p, q (2n, 2).");
+          "fields"_a, "counts"_a, "level"_a, "bound"_a.noconvert(), "p"_a.noconvert(), "q"_a.noconvert(), "threads"_a,
+          "The first entries of a level with variables bound, (b, 2), into p, q (n, 2), n even.");
 }
 
 }  // namespace zkdl

@@ -35,29 +35,42 @@ void fill_leaves(const LeafProgram& program, u64 begin, u64 end, Tile& tile) {
     }
 }
 
-// Calls body(first entry, entries, tile) on tiles of the table of this level that cover [0, count).
+// The tile's entries, two leaves each after a layer and two entries each after a bind; returns how many are left.
+u64 reach_stage(const LeafStage& stage, Tile& tile, u64 here) {
+    for (unsigned k = 0; k < stage.level; ++k) {
+        here /= 2;
+        // Parent i overwrites an entry that no later parent reads.
+        if (tile.is_unit)
+            for (u64 i = 0; i < here; ++i) unit_layer_at(tile.q, tile.p, tile.q, i);
+        else
+            for (u64 i = 0; i < here; ++i) fraction_layer_at(tile.p, tile.q, tile.p, tile.q, i);
+        tile.is_unit = false;
+    }
+    for (const Extension& r : stage.bound) {
+        const u64 r7 = times_seven(r.c1);
+        here /= 2;
+        for (u64 j = 0; j < here; ++j) tile.q[j] = fraction_bind_at(tile.q, r, r7, j);
+        if (!tile.is_unit)
+            for (u64 j = 0; j < here; ++j) tile.p[j] = fraction_bind_at(tile.p, r, r7, j);
+    }
+    return here;
+}
+
+// Calls body(first entry, entries, tile) on tiles of the table at this stage that cover [0, count).
 template <class Body>
-void for_tiles(const LeafProgram& program, unsigned level, u64 count, u64 begin, u64 end, const Body& body) {
+void for_tiles(const LeafProgram& program, const LeafStage& stage, u64 count, u64 begin, u64 end, const Body& body) {
     Tile tile;
-    const u64 entries = kTileLeaves >> level;
+    const unsigned depth = stage.depth();
+    const u64 entries = kTileLeaves >> depth;
     for (u64 first = begin * entries; first < std::min(count, end * entries); first += entries) {
-        u64 here = std::min(entries, count - first) << level;
-        fill_leaves(program, first << level, (first << level) + here, tile);
-        for (unsigned k = 0; k < level; ++k) {
-            here /= 2;
-            // Parent i overwrites an entry that no later parent reads.
-            if (tile.is_unit)
-                for (u64 i = 0; i < here; ++i) unit_layer_at(tile.q, tile.p, tile.q, i);
-            else
-                for (u64 i = 0; i < here; ++i) fraction_layer_at(tile.p, tile.q, tile.p, tile.q, i);
-            tile.is_unit = false;
-        }
-        body(first, here, tile);
+        const u64 leaves = std::min(entries, count - first) << depth;
+        fill_leaves(program, first << depth, (first << depth) + leaves, tile);
+        body(first, reach_stage(stage, tile, leaves), tile);
     }
 }
 
-u64 tile_count(unsigned level, u64 count) {
-    const u64 entries = kTileLeaves >> level;
+u64 tile_count(const LeafStage& stage, u64 count) {
+    const u64 entries = kTileLeaves >> stage.depth();
     return (count + entries - 1) / entries;
 }
 
@@ -70,20 +83,15 @@ struct Sums {
 }  // namespace
 
 void leaf_table(const LeafProgram& program, unsigned level, u64 count, Extension* p, Extension* q, unsigned threads) {
-    parallel_for(tile_count(level, count), kTilesPerTask, threads, [&](u64 begin, u64 end) {
-        for_tiles(program, level, count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
-            std::copy_n(tile.p, here, p + first);
-            std::copy_n(tile.q, here, q + first);
-        });
-    });
+    leaf_bind(program, {level, {}}, count, p, q, threads);
 }
 
-void leaf_round(const LeafProgram& program, unsigned level, u64 count, Extension lam, const Extension* weights_high,
+void leaf_round(const LeafProgram& program, const LeafStage& stage, u64 count, Extension lam, const Extension* weights_high,
                 const Extension* weights_low, u64 low_count, Extension* out, unsigned threads) {
     const u64 lam7 = times_seven(lam.c1);
     const auto partial = [&](u64 begin, u64 end) {
         Sums sum{{0, 0}, {0, 0}};
-        for_tiles(program, level, 4 * count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
+        for_tiles(program, stage, 4 * count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
             const u64 from = first / 4, to = (first + here) / 4;
             // The high weight is common to `low_count` neighbours: it multiplies their sum.
             for (u64 i = from; i < to;) {
@@ -112,21 +120,22 @@ void leaf_round(const LeafProgram& program, unsigned level, u64 count, Extension
     const auto combine = [](Sums& all, const Sums& part) {
         all = {add(all.at_zero, part.at_zero), add(all.leading, part.leading)};
     };
-    const Sums sum = parallel_reduce(tile_count(level, 4 * count), kTilesPerTask, threads, Sums{{0, 0}, {0, 0}},
+    const Sums sum = parallel_reduce(tile_count(stage, 4 * count), kTilesPerTask, threads, Sums{{0, 0}, {0, 0}},
                                      partial, combine);
     out[0] = sum.at_zero;
     out[1] = sum.leading;
 }
 
-void leaf_bind(const LeafProgram& program, unsigned level, u64 count, Extension r, Extension* p, Extension* q,
+void leaf_bind(const LeafProgram& program, const LeafStage& stage, u64 count, Extension* p, Extension* q,
                unsigned threads) {
-    const u64 r7 = times_seven(r.c1);
-    parallel_for(tile_count(level, 4 * count), kTilesPerTask, threads, [&](u64 begin, u64 end) {
-        for_tiles(program, level, 4 * count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
-            for (u64 j = 0; j < here / 2; ++j) {
-                p[first / 2 + j] = tile.is_unit ? Extension{1, 0} : fraction_bind_at(tile.p, r, r7, j);
-                q[first / 2 + j] = fraction_bind_at(tile.q, r, r7, j);
-            }
+    parallel_for(tile_count(stage, count), kTilesPerTask, threads, [&](u64 begin, u64 end) {
+        for_tiles(program, stage, count, begin, end, [&](u64 first, u64 here, const Tile& tile) {
+            // Numerators of one stay one under every bind.
+            if (tile.is_unit)
+                std::fill_n(p + first, here, Extension{1, 0});
+            else
+                std::copy_n(tile.p, here, p + first);
+            std::copy_n(tile.q, here, q + first);
         });
     });
 }

@@ -14,6 +14,7 @@ from zkdl.errors import DeviceError
 
 needs_native = pytest.mark.skipif(not is_native_available(), reason="no compiled kernels in this installation")
 NAMES = ["reference", "numpy", pytest.param("native", marks=needs_native)]
+ANY_LENGTH = {("product_round", 2), ("hash_columns", 0), ("leaf_round", 6)}
 FREE_STRIDES = {"f_add", "f_sub", "f_mul"}
 REFUSED = (TypeError, ValueError)
 
@@ -135,8 +136,8 @@ def _bindings() -> dict[str, tuple[list[object], list[int]]]:
     spans += [[i(np.int32, 4), None, None, i(np.int32, 4), None, None], [None, i(np.int32, 4)]]
     calls: dict[str, list[object]] = {
         "leaf_table": [*spans, 0, f(8, 2), f(8, 2), 1],
-        "leaf_round": [*spans, 0, 2, f(2), f(2, 2), f(2, 2), f(2, 2), 1],
-        "leaf_bind": [*spans, 0, f(2), f(4, 2), f(4, 2), 1],
+        "leaf_round": [*spans, 0, f(1, 2), 1, f(2), f(2, 2), f(2, 2), f(2, 2), 1],
+        "leaf_bind": [*spans, 0, f(1, 2), f(4, 2), f(4, 2), 1],
         "encode_and_hash": [i(np.int32, 2, 4), f(2, 2), rng.octets(8, 32), rng.octets(8, 32), 1],
         "encode_columns": [i(np.int32, 2, 4), f(2, 2), 8, np.array([3, 0, 7], dtype=np.int64), f(3, 2), 1],
         **{f"f_{op}": [f(4), f(4), f(4), 1] for op in ("add", "sub", "mul")},
@@ -192,8 +193,8 @@ def test_bindings_never_convert(binding: str) -> None:
         bad = [*_wrong_dtypes(array), array[..., None], array[..., :1], array[:0]]
         if not _strided(array).flags.c_contiguous:
             bad.append(_strided(array))
-        # A single operand stands for all, and weights and columns of a code have any length.
-        if binding[:2] in ("f_", "k_") or (binding, k) in {("product_round", 2), ("hash_columns", 0)}:
+        # A single operand stands for all; weights, columns of a code and bound variables have any length.
+        if binding[:2] in ("f_", "k_") or (binding, k) in ANY_LENGTH:
             bad = [x for x in bad if x.shape[:1] not in ((0,), (1,))]
         for wrong in bad:
             with pytest.raises(REFUSED):

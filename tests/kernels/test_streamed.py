@@ -54,13 +54,16 @@ def test_leaves_by_hand() -> None:
 
 @pytest.mark.parametrize("shape", PROGRAMS)
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
-def test_leaves_agree_with_the_reference(shape: tuple[tuple[int, ...], int, int], level: int, backend: Backend) -> None:
+@pytest.mark.parametrize("variables", [0, 1, 2])
+def test_leaves_agree_with_the_reference(
+    shape: tuple[tuple[int, ...], int, int], level: int, variables: int, backend: Backend
+) -> None:
     rng, reference = BogusRng(level), get_backend("reference")
     made = program(rng, *shape)
-    lam, r = rng.field(2), rng.field(2)
-    quarter = made.entries(level, 4) // 4
+    lam, bound, more = rng.field(2), rng.field(variables, 2), rng.field(variables + 1, 2)
+    quarter = made.entries(level + variables, 4) // 4
     high, low = rng.field(-(-quarter // 2), 2), rng.field(2, 2)
-    for name, arguments in (("leaf_table", ()), ("leaf_round", (lam, high, low)), ("leaf_bind", (r,))):
+    for name, arguments in (("leaf_table", ()), ("leaf_round", (bound, lam, high, low)), ("leaf_bind", (more,))):
         expected = getattr(reference, name)(made, level, *arguments)
         actual = getattr(backend, name)(made, level, *arguments)
         np.testing.assert_array_equal(np.array(expected), np.array(actual))
@@ -68,14 +71,15 @@ def test_leaves_agree_with_the_reference(shape: tuple[tuple[int, ...], int, int]
 
 @needs_native
 @pytest.mark.parametrize("level", [0, 1, 2])
-def test_long_programs_cross_tiles_and_threads(level: int) -> None:
+@pytest.mark.parametrize("variables", [0, 1, 2])
+def test_long_programs_cross_tiles_and_threads(level: int, variables: int) -> None:
     rng = BogusRng(level)
     made = program(rng, (1500, 70_001, 1024, 4097), 333, 3)
-    quarter = made.entries(level, 4) // 4
+    quarter = made.entries(level + variables, 4) // 4
     high, low = rng.field(-(-quarter // 1024), 2), rng.field(1024, 2)
-    lam, r = rng.field(2), rng.field(2)
+    lam, bound, more = rng.field(2), rng.field(variables, 2), rng.field(variables + 1, 2)
     for threads in (1, 2, 5):
-        for name, arguments in (("leaf_table", ()), ("leaf_round", (lam, high, low)), ("leaf_bind", (r,))):
+        for name, arguments in (("leaf_table", ()), ("leaf_round", (bound, lam, high, low)), ("leaf_bind", (more,))):
             expected = getattr(get_backend("numpy"), name)(made, level, *arguments)
             actual = getattr(get_backend("native", threads), name)(made, level, *arguments)
             np.testing.assert_array_equal(np.array(expected), np.array(actual))
@@ -97,7 +101,7 @@ def test_wrong_programs_are_refused() -> None:
         replace(first, start=3),
     ]
     for span in wrong:
-        for name, arguments in (("leaf_table", ()), ("leaf_bind", (first.constant,))):
+        for name, arguments in (("leaf_table", ()), ("leaf_bind", (first.constant.reshape(1, 2),))):
             with pytest.raises((TypeError, ValueError)):
                 getattr(native, name)(LeafProgram([span, second], made.count), 0, *arguments)
     with pytest.raises((TypeError, ValueError)):

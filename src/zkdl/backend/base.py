@@ -149,15 +149,24 @@ class Backend(Protocol):
         self,
         program: LeafProgram,
         level: int,
+        bound: ExtensionArray,
         lam: ExtensionArray,
         weights_high: ExtensionArray,
         weights_low: ExtensionArray,
     ) -> ExtensionArray:
-        """`fraction_round` on that table, padded by (0, 1) to a multiple of four entries."""
+        """`fraction_round` on that table after `fraction_bind` at bound[0], bound[1], .. (b, 2).
+
+        The table is padded by (0, 1) so that it has a multiple of four entries then.
+        """
         ...
 
-    def leaf_bind(self, program: LeafProgram, level: int, r: ExtensionArray) -> tuple[ExtensionArray, ExtensionArray]:
-        """`fraction_bind` on that table, padded by (0, 1) to a multiple of four entries."""
+    def leaf_bind(
+        self, program: LeafProgram, level: int, bound: ExtensionArray
+    ) -> tuple[ExtensionArray, ExtensionArray]:
+        """That table after `fraction_bind` at bound[0], bound[1], .., (b, 2) with b >= 1.
+
+        The table is padded by (0, 1) so that it had a multiple of four entries before the last bind.
+        """
         ...
 
     def subtract_products(

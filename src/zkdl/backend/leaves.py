@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.backend import checks
 from zkdl.backend.base import Backend, ExtensionArray
 
 Field = NDArray[np.int32]
@@ -64,17 +65,19 @@ class MaterialisedLeaves:
         self: Backend,
         program: LeafProgram,
         level: int,
+        bound: ExtensionArray,
         lam: ExtensionArray,
         weights_high: ExtensionArray,
         weights_low: ExtensionArray,
     ) -> ExtensionArray:
-        p, q = _padded(self, program, level)
+        p, q = _bound(self, program, level, bound, 4)
         return self.fraction_round(p, q, lam, weights_high, weights_low)
 
     def leaf_bind(
-        self: Backend, program: LeafProgram, level: int, r: ExtensionArray
+        self: Backend, program: LeafProgram, level: int, bound: ExtensionArray
     ) -> tuple[ExtensionArray, ExtensionArray]:
-        return self.fraction_bind(*_padded(self, program, level), r)
+        checks.require(len(bound) >= 1, "at least one variable must be bound")
+        return _bound(self, program, level, bound, 2)
 
 
 def leaves(backend: Backend, program: LeafProgram, count: int) -> tuple[ExtensionArray, ExtensionArray]:
@@ -93,8 +96,15 @@ def leaves(backend: Backend, program: LeafProgram, count: int) -> tuple[Extensio
     return p, q
 
 
-def _padded(backend: Backend, program: LeafProgram, level: int) -> tuple[ExtensionArray, ExtensionArray]:
-    p, q = leaves(backend, program, program.entries(level, 4) << level)
+def _bound(
+    backend: Backend, program: LeafProgram, level: int, bound: ExtensionArray, multiple: int
+) -> tuple[ExtensionArray, ExtensionArray]:
+    """The table of a level after binding, padded so that a multiple of entries is left."""
+    checks.require_extension("bound", bound)
+    depth = level + len(bound)
+    p, q = leaves(backend, program, program.entries(depth, multiple) << depth)
     for _ in range(level):
         p, q = backend.fraction_layer(p, q)
+    for r in bound:
+        p, q = backend.fraction_bind(p, q, np.ascontiguousarray(r))
     return p, q

@@ -168,22 +168,27 @@ class NativeBackend:
         self,
         program: LeafProgram,
         level: int,
+        bound: ExtensionArray,
         lam: ExtensionArray,
         weights_high: ExtensionArray,
         weights_low: ExtensionArray,
     ) -> ExtensionArray:
+        checks.require_extension("bound", bound)
         checks.require_scalar("lam", lam)
         checks.require_extension("weights_high", weights_high)
         checks.require_extension("weights_low", weights_low)
         out = np.empty((2, 2), dtype=np.uint64)
-        count = program.entries(level, 4) // 4
-        _native.leaf_round(*_spans(program), level, count, lam, weights_high, weights_low, out, self.threads)
+        count = program.entries(level + len(bound), 4) // 4
+        _native.leaf_round(*_spans(program), level, bound, count, lam, weights_high, weights_low, out, self.threads)
         return out
 
-    def leaf_bind(self, program: LeafProgram, level: int, r: ExtensionArray) -> tuple[ExtensionArray, ExtensionArray]:
-        checks.require_scalar("r", r)
-        out = [np.empty((program.entries(level, 4) // 2, 2), dtype=np.uint64) for _ in range(2)]
-        _native.leaf_bind(*_spans(program), level, r, out[0], out[1], self.threads)
+    def leaf_bind(
+        self, program: LeafProgram, level: int, bound: ExtensionArray
+    ) -> tuple[ExtensionArray, ExtensionArray]:
+        checks.require_extension("bound", bound)
+        entries = program.entries(level + len(bound), 2)
+        out = [np.empty((entries, 2), dtype=np.uint64) for _ in range(2)]
+        _native.leaf_bind(*_spans(program), level, bound, out[0], out[1], self.threads)
         return out[0], out[1]
 
     def subtract_products(

@@ -87,7 +87,7 @@ class _Children(Protocol):
 
     def round(self, lam: Ext, high: Array, low: Array) -> Array: ...
 
-    def bind(self, r: Ext) -> _Stored: ...
+    def bind(self, r: Ext) -> _Children: ...
 
     def parents(self) -> int:
         """Pairs of parents present, padded."""
@@ -113,22 +113,32 @@ class _Stored:
 
 @dataclass
 class _Recomputed:
+    """A table near the leaves, and the variables that are bound already; stored when few enough leaves are left."""
+
     backend: Backend
     program: LeafProgram
     level: int
+    bound: tuple[Ext, ...] = ()
+
+    def _points(self, *more: Ext) -> Array:
+        return to_array([*self.bound, *more]).reshape(-1, 2)
 
     def parents(self) -> int:
-        return self.program.entries(self.level, 4) // 4
+        return self.program.entries(self.level + len(self.bound), 4) // 4
 
     def round(self, lam: Ext, high: Array, low: Array) -> Array:
-        return self.backend.leaf_round(self.program, self.level, lam.array(), high, low)
+        return self.backend.leaf_round(self.program, self.level, self._points(), lam.array(), high, low)
 
-    def bind(self, r: Ext) -> _Stored:
-        return _Stored(self.backend, *self.backend.leaf_bind(self.program, self.level, r.array()))
+    def bind(self, r: Ext) -> _Children:
+        if self.level + len(self.bound) + 1 < RECOMPUTED_LAYERS:
+            return _Recomputed(self.backend, self.program, self.level, (*self.bound, r))
+        return _Stored(self.backend, *self.backend.leaf_bind(self.program, self.level, self._points(r)))
 
     def last(self) -> _Stored:
-        """The whole table, for a layer without a round."""
-        return _Stored(self.backend, *self.backend.leaf_table(self.program, self.level))
+        """What is left after the last round."""
+        if not self.bound:
+            return _Stored(self.backend, *self.backend.leaf_table(self.program, self.level))
+        return _Stored(self.backend, *self.backend.leaf_bind(self.program, self.level, self._points()))
 
 
 def _prove_layer(
