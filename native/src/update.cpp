@@ -156,7 +156,8 @@ u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, 
 void write_transposed(i32* out, u64 stride, const i64* values, u64 rows, u64 columns, unsigned threads) {
     // Output rows lie whole pages apart, so they would evict each other from the cache if they were written side by side.
     constexpr u64 kBlock = 8, kRows = 64;
-    parallel_for((columns + kBlock - 1) / kBlock, 16, threads, [&](u64 begin, u64 end) {
+    parallel_for((columns + kBlock - 1) / kBlock, std::max<u64>(1, (1 << 17) / (kBlock * std::max<u64>(1, rows))),
+                 threads, [&](u64 begin, u64 end) {
         i32 tile[kBlock][kRows];
         for (u64 block = begin; block < end; ++block) {
             const u64 first = block * kBlock, width = std::min(kBlock, columns - first);
