@@ -2,7 +2,8 @@
 
 Order of what reaches the disk: the master secret before anything made with it, the run statement last of what `begin` writes;
 a segment's weights before its statement, which is the commit point of training; a section's reserved openings before its
-proof; of the data proof, which is about all segments, one file for each number of segments. Whatever is interrupted is repeated from the last commit point and ends in the same bytes.
+proof. Whatever is interrupted is repeated from the last commit point and ends in the same bytes. The data proof is about all
+segments that are there, so it is stored under their number.
 """
 
 from __future__ import annotations

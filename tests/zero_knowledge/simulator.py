@@ -34,7 +34,7 @@ class Simulator(SegmentVerifier):
 
     def __init__(self, backend: Backend, public: SegmentPublic, initial: Weights | None, seed: int) -> None:
         self.channel = InventingChannel(seed)
-        stored = {name: bytes(32) for name in ("dataset", "w_out", *(() if public.seeded else ("w_in",)))}
+        stored = {name: bytes(32) for name in ("w_out", *(() if public.seeded else ("w_in",)))}
         super().__init__(backend, public, self.channel, stored, initial)
 
     def grind(self, bits: int) -> None:
@@ -93,8 +93,8 @@ class Simulator(SegmentVerifier):
                 encode_message(backend, *message, shape.domain, indices), combined
             )
         root = self._tree(shape, indices, columns)
-        if name == "witness":
-            self.channel.replace("root/witness", root)
+        if name in ("witness", "link"):
+            self.channel.replace(f"root/{name}", root)
         else:
             self.roots[name] = root
         self.channel.replace(f"root/mask/{name}", self._tree(shape, indices, masks))
@@ -123,5 +123,5 @@ def simulate(
     simulator = Simulator(backend, public, initial, seed)
     simulator.receive_roots()
     open_all(simulator, public, reduce(simulator, public, security.segment_grinding_bits(public)))
-    roots = {name: root for name, root in simulator.roots.items() if name != "witness"}
+    roots = {name: root for name, root in simulator.roots.items() if name not in ("witness", "link")}
     return simulator.channel.proof(), roots, simulator.ledger

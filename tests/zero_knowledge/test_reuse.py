@@ -25,28 +25,27 @@ def _prove(tiny: Tiny, secret: bytes, given: tuple[SegmentWitness, Weights] | No
     witness, weights = given or tiny.witness()
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
-    return prove_with_witness(
+    proof, link = prove_with_witness(
         public,
         replace(witness, public=public),
         tiny.weights_in,
         weights,
-        tiny.dataset,
         tiny.w_in,
         w_out,
         secret,
+        KEYS["link"],
         backend=tiny.backend,
     )
+    return proof + tiny.prove_data([link], secret)
 
 
 def _prover(tiny: Tiny, entropy: Entropy) -> SegmentProver:
     witness, weights = tiny.witness()
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
-    stored = StoredCommitments(
-        tiny.dataset.committed, None if tiny.w_in is None else tiny.w_in.committed, w_out.committed
-    )
+    stored = StoredCommitments(None if tiny.w_in is None else tiny.w_in.committed, w_out.committed)
     both = (tiny.weights_in, weights)
-    return SegmentProver(tiny.backend, public, replace(witness, public=public), both, stored, entropy)
+    return SegmentProver(tiny.backend, public, replace(witness, public=public), both, stored, entropy, KEYS["link"])
 
 
 def _stored_words(tiny: Tiny, committed: list[Committed]) -> set[bytes]:

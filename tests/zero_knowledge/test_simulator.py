@@ -50,7 +50,7 @@ def test_simulated_transcript_is_accepted(shape: dict) -> None:
 
 def test_simulated_transcript_has_the_length_of_a_real_one_up_to_the_tree_paths() -> None:
     tiny = tiny_run(seeded=False)
-    public, real = tiny.prove(*tiny.witness())
+    public, real, _ = tiny.prove_segment(*tiny.witness())
     simulated, _, _ = simulate(tiny.backend, public, None, seed=6)
     # How many tree nodes are sent depends on the positions alone.
     assert len(real) % 32 == len(simulated) % 32

@@ -14,7 +14,7 @@ from zkdl.backend.base import Backend
 from zkdl.hiding.ledger import Affine, constant
 from zkdl.proof.data_claims import LEAF, MATMUL, UNROLL, DataPoints, Place
 from zkdl.proof.public import SegmentPublic
-from zkdl.protocols.claims import Claims, Part
+from zkdl.protocols.claims import Claims, Part, vector
 from zkdl.protocols.lookup import LeafEquation
 from zkdl.protocols.loss import DivisionClaims
 from zkdl.protocols.matmul import MatmulClaims
@@ -159,7 +159,7 @@ class Assembly:
                 continue
             name = f"pad-{present}"
             if name not in claims.in_rows:
-                masked = claims.in_rows["row"].copy()
+                masked = vector(claims.in_rows["row"]).copy()
                 masked[: present * (len(masked) // n_units)] = 0
                 claims.in_rows[name] = masked
             parts.append(Part(name, column.first_row + column.rows - 1, power.array().reshape(1, 2)))

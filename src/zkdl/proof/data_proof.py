@@ -19,7 +19,7 @@ from zkdl.algebra.extension import Ext
 from zkdl.backend.base import Backend
 from zkdl.commitment import pads as pad_commitment
 from zkdl.commitment.ligero import Committed, make_masks
-from zkdl.commitment.link import link_shape, stack, stacked_shape
+from zkdl.commitment.link import Stacked, link_shape, stack, stacked_shape
 from zkdl.commitment.pads import PadShape, pad_shape
 from zkdl.commitment.parameters import CodeShape, ParameterSet
 from zkdl.commitment.stored import DatasetLayout, dataset_layout
@@ -103,7 +103,7 @@ def prove(
     """Prove that the links of all segments hold values of this dataset."""
     progress("links", 0.0)
     public = [link.public for link in links]
-    committed = {"links": stack([link.committed for link in links]), "dataset": dataset}
+    committed: dict[str, Committed | Stacked] = {"links": stack([link.committed for link in links]), "dataset": dataset}
     masks = {name: make_masks(backend, layout.code(name), entropy, f"mask/{name}") for name in OPENINGS}
     count = layout.pad_count()
     pads = pad_commitment.sample_pads(backend, count, entropy)
