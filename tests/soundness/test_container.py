@@ -205,6 +205,22 @@ def test_segments_in_another_order(whole: Whole, tmp_path: Path) -> None:
         assert status(tmp_path / "p", spliced) == (1, "CHAIN"), len(segments)
 
 
+def test_without_its_data_proof_nothing_is_accepted(whole: Whole, tmp_path: Path) -> None:
+    """Left out, empty, before the segments, or of other segments."""
+    *front, last = whole.parts.sections
+    assert status(tmp_path / "p", whole.parts.write(tmp_path / "w", sections=front)) == (3, "HEADER")
+    assert status(tmp_path / "p", whole.parts.write(tmp_path / "w", sections=[front[0], last, *front[1:]]))[0] == 3
+    others = [b"", *(whole.parts.data_proof(*places)[1] for places in [(0,), (1,), (1, 0), (0, 0), (0, 1, 1)])]
+    for other in others:
+        data = whole.parts.write(tmp_path / "w", sections=[*front, ("dataset", other)])
+        assert status(tmp_path / "p", data)[0] in REFUSED
+    assert whole.parts.data_proof(0, 1) == last
+    for place in (0, 1):
+        sections = [front[0], ("segment-0", front[1 + place][1]), last]
+        data = whole.parts.write(tmp_path / "w", segments=[whole.parts.segments[place]], sections=sections)
+        assert status(tmp_path / "p", data)[0] in REFUSED
+
+
 def test_parts_of_a_chain_say_so(whole: Whole, tmp_path: Path) -> None:
     """One segment alone is a true statement about fewer steps, and the verifier's answer names what is missing."""
     data, *proofs, _ = (section for _, section in whole.parts.sections)

@@ -181,7 +181,7 @@ def test_roots_and_statement_come_before_any_challenge(spied: Spied) -> None:
     masks = {f"root/mask/{name}" for name in spied.openings}
     assert masks | {"root/pads"} <= roots and len(roots - masks) == (1 if "links" in spied.openings else 2)
     first = [event[1] for event in before]
-    assert first[:2] == ["protocol", "statement"] and set(first[2:]) - {"grind"} == roots | {"statement"}
+    assert first[:2] == ["protocol", "statement"] and set(first[2:]) - {"grind", "data-values"} == roots | {"statement"}
     assert first.index("statement", 2) == 2 + len(roots)
     statements = [event[3] for event in before if event[1] == "statement"]
     assert statements == [spied.statement] * 2
