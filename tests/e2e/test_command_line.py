@@ -76,7 +76,7 @@ def test_inspect(finished: Finished) -> None:
     assert set(answer) == COMMON | {"verified", "run", "segments", "sections", "security"}
     assert answer["verified"] is False and answer["schema"] == "zkdl/inspect/1"
     assert [name for name, _ in answer["sections"]] == ["data", "segment-0", "segment-1", "dataset"]
-    assert [set(report) for report in answer["security"]] == [{"name", "bits", "binding", "terms"}] * 3
+    assert [set(report) for report in answer["security"]] == [{"name", "bits", "binding", "terms"}] * 4
     assert all(report["bits"] >= 100 for report in answer["security"])
     text = zkdl("inspect", finished.proof, "--security").stdout
     assert "weakest:" in text

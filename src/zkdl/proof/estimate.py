@@ -19,7 +19,7 @@ from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.commitment.ligero import KEPT_CODE_BYTES
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
-from zkdl.proof.data_proof import data_proof_layout
+from zkdl.proof.data_proof import DataProofLayout, data_proof_layout
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.proof.security import data_proof_report, run_error_bits, segment_report
@@ -235,6 +235,13 @@ def _peak_bytes(public: SegmentPublic) -> int:
     return INTERPRETER_BYTES + stored + segment + 32 * weights + features
 
 
+def _data_proof_bytes(layout: DataProofLayout) -> int:
+    """The dataset, and for every segment its vectors over the examples, each with a folded row, half of both bound."""
+    vectors = 2 if layout.values == 3 else 3
+    folded = 48 * layout.segments * vectors * layout.dataset.padded_examples
+    return INTERPRETER_BYTES + _code_bytes(layout.dataset.code) + folded
+
+
 def estimate(
     run: RunStatement,
     segment_steps: int,
@@ -253,9 +260,9 @@ def estimate(
     certificate = data_certificate_layout(run, parameters)
     leaves = certificate.leaves.leaves
     certificate_peak = _code_bytes(public.dataset.code) + BYTES_PER_LEAF * leaves + INTERPRETER_BYTES
-    peak = max(_peak_bytes(public), certificate_peak)
-    rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain, peak)
     data_proof = data_proof_layout(run, segments, parameters)
+    peak = max(_peak_bytes(public), certificate_peak, _data_proof_bytes(data_proof))
+    rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain, peak)
     one_time = _commit_s(public.dataset.code, rates) + 2 * _open_s(public.dataset.code, rates)
     one_time += _lookups_s(certificate.leaves, rates) + (PYTHON_TO_COMMIT + PYTHON_TO_OPEN) * rates.interpreted
     pads = public.pad_shape().code
