@@ -391,12 +391,12 @@ def test_pad_counts_of_the_specification() -> None:
             singles = v * (v - 1) + (3 + 2 * slots if cross else 1 + 3)
             singles += 2 * public.shape.n_vars + biases + layers + biases + 3 * slots
             singles += 0 if seeded else layers + biases + layers - 1
-            codes = {"witness": public.layout.code.log_row, "link": 3}
+            codes = {"witness": public.layout.code.log_row, "link": 7}
             for name in public.openings:
                 singles += 2 * codes.get(name, public.layout.weights.code.log_row) + 1
             plan = data_proof_layout(public.run, 4, TINY)
             values = 3 if cross else 5
-            assert plan.pad_count() == PadCount(4 * values + 2 * (3 + plan.dataset.code.log_row) + 2)
+            assert plan.pad_count() == PadCount(4 * values + 2 * (7 + plan.dataset.code.log_row) + 2)
             count = public.pad_count()
             assert (count.singles, count.products) == (singles, 1 + 2 * v + int(cross) + 2 * (2 * layers - 1))
 

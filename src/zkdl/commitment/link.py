@@ -20,7 +20,9 @@ from zkdl.commitment.ligero import Committed, Matrix, commit
 from zkdl.commitment.parameters import CodeShape, ParameterSet, code_shape
 from zkdl.hiding.entropy import Entropy
 
-ROWS, LOG_ROW = 2, 3  # a segment has at most five values
+# A segment has at most five values. Rows of eight would do and save 7 % of an opening, but encoding takes n / ell cosets times
+# (k - ell) / ell blocks, hundreds of times as many.
+ROWS, LOG_ROW = 2, 7
 
 
 def link_shape(budget: int, parameters: ParameterSet) -> CodeShape:
@@ -34,7 +36,7 @@ def stacked_shape(shape: CodeShape, count: int) -> CodeShape:
 
 
 def commit_link(backend: Backend, values: Sequence[Ext], shape: CodeShape, key: bytes, statement: bytes) -> Committed:
-    """Commit at most eight values. Args: key: 32 secret bytes; statement: of the segment."""
+    """Commit at most 128 values. Args: key: 32 secret bytes; statement: of the segment."""
     matrix = np.zeros((shape.rows, shape.row), dtype=np.uint64)
     matrix[:, : len(values)] = to_array(values).reshape(-1, 2).T
     content = hashlib.sha256(repr(("link", astuple(shape))).encode())
