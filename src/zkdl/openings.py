@@ -11,13 +11,18 @@ import hashlib
 
 from zkdl import __version__
 from zkdl.errors import ResourceError, UsageError
+from zkdl.proof.data_proof import DATASET_PROTOCOL
 from zkdl.proof.public import PROTOCOL
 from zkdl.proof.run_certificates import DATA_PROTOCOL, INITIAL_PROTOCOL
 from zkdl.rundir import RunDirectory
 from zkdl.statement.run import RunStatement
-from zkdl.statement.segment import SegmentStatement
 
-PROTOCOLS = {"data": DATA_PROTOCOL, "initial": INITIAL_PROTOCOL}
+PROTOCOLS = {"data": DATA_PROTOCOL, "initial": INITIAL_PROTOCOL, "dataset": DATASET_PROTOCOL}
+
+
+def _protocol(name: str) -> str:
+    """Of a section; data proofs are called dataset-<number of segments>."""
+    return PROTOCOLS.get(name.partition("-")[0], PROTOCOL)
 
 
 class Openings:
@@ -30,7 +35,7 @@ class Openings:
         self._directory = directory
         self._run = run
         self._journal = directory.journal()
-        proven = sum(path.stem != "initial" for path in (directory.path / "sections").glob("*.bin"))
+        proven = sum(path.stem.startswith("data") for path in (directory.path / "sections").glob("*.bin"))
         if self._journal.used(run.data_root) < proven:
             raise UsageError(
                 "the record of spent openings lacks openings of finished sections",
@@ -41,12 +46,15 @@ class Openings:
 
     def secret(self, name: str) -> bytes:
         """The secret of a section: all its masks, pads and salts derive from it."""
-        protocol = PROTOCOLS.get(name, PROTOCOL)
-        return self._directory.key(f"section-{name}/{protocol}/{__version__}")
+        return self._directory.key(f"section-{name}/{_protocol(name)}/{__version__}")
+
+    def link_key(self, name: str) -> bytes:
+        """The secret of a segment's link: the same in every release, because a later one may prove the data."""
+        return self._directory.key(f"link-{name}")
 
     def proof_id(self, name: str, digest: bytes) -> str:
         """What the journal calls the proof of a section whose statement has this digest."""
-        place = f"{name}\0{PROTOCOLS.get(name, PROTOCOL)}\0{__version__}\0".encode()
+        place = f"{name}\0{_protocol(name)}\0{__version__}\0".encode()
         return hashlib.sha256(place + digest + hashlib.sha256(self.secret(name)).digest()).hexdigest()
 
     def reserve(self, name: str, digest: bytes, roots: list[tuple[str, int]]) -> None:
@@ -58,21 +66,18 @@ class Openings:
         done = self._directory.section(name).exists()
         return done or self._journal.holds(self._run.data_root, self.proof_id(name, digest))
 
-    def check_next_segment(self, segments: list[SegmentStatement]) -> None:
-        """Raises ResourceError(BUDGET) when one segment more than `segments` could not be proven.
+    def check_next_segment(self, step: int) -> None:
+        """Raises ResourceError(BUDGET) when a segment that begins after `step` steps could not be proven.
 
-        Each segment opens the dataset once, and the certificate once. A run that leaves its ranges again and again is
-        cut into more segments than the budget was made for.
+        One data proof covers all segments, so a run may be cut into any number of them. But every container with other
+        segments than the ones before has a data proof of its own, and opens the dataset once more.
         """
         run = self._run
-        sections = [("data", run.digest()), *((f"segment-{s.index}", s.digest()) for s in segments)]
-        owed = sum(not self._is_paid(name, digest) for name, digest in sections)
-        if self._journal.used(run.data_root) + owed >= run.data_budget:
-            step = segments[-1].first_step + segments[-1].steps if segments else 0
+        owed = 2 - self._is_paid("data", run.digest())
+        if self._journal.used(run.data_root) + owed > run.data_budget:
             raise ResourceError(
-                f"the dataset may be opened {run.data_budget} times, too few for another segment",
+                f"the dataset may be opened {run.data_budget} times, too few to prove another segment",
                 code="BUDGET",
-                hint="zkdl prove proves what is there; for more steps begin a new run, with a lower learning rate or"
-                " fewer steps per segment if segments ended early",
+                hint="What was proven stays proven; for more steps begin a new run, and prove it less often",
                 step=step,
             )

@@ -6,7 +6,7 @@ secrets/master.key          32 bytes from which every other secret of the run is
 secrets/data.key            the derived key of the dataset commitment, for an auditor; never read here
 weights/step-<n>.safetensors   exact integer weights after n steps (secret)
 segments/<i>.json           finished segment, written last: its commit point
-sections/<name>.bin         finished proof sections
+sections/<name>.bin         finished proof sections; dataset-<n>.bin is the data proof of the first n segments
 journal.jsonl               openings spent
 """
 
@@ -164,6 +164,12 @@ class RunDirectory:
     def section(self, name: str) -> Path:
         """Where a proof section is or will be."""
         return self.path / "sections" / f"{name}.bin"
+
+    def forget_data_proofs(self, segment: int) -> None:
+        """Remove every data proof that speaks of this segment."""
+        for path in (self.path / "sections").glob("dataset-*.bin"):
+            if int(path.stem.removeprefix("dataset-")) > segment:
+                remove(path)
 
     def write_section(self, name: str, proof: bytes) -> None:
         write_atomic(self.section(name), proof)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,17 +12,20 @@ from numpy.typing import NDArray
 from zkdl.backend.base import Backend
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
-from zkdl.errors import UsageError
+from zkdl.errors import MalformedProof, Rejected, UsageError
 from zkdl.openings import Openings
 from zkdl.progress import Progress, ProofProgress
+from zkdl.proof.data_proof import ProverLink, data_proof_layout, statement_bytes
 from zkdl.proof.layout import segment_layout
-from zkdl.proof.prove import prove_data_certificate, prove_initial_weights, prove_segment
+from zkdl.proof.prove import link_again, prove_data, prove_data_certificate, prove_initial_weights, prove_segment
 from zkdl.proof.run_certificates import data_certificate_layout, initial_certificate_layout
 from zkdl.rundir import RunDirectory
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
+
+VALUES_PER_LEAF = 16  # values of the dataset that are opened in the time of one looked-up value
 
 Data = tuple[NDArray[np.int32], NDArray[np.int32]]
 
@@ -47,6 +51,11 @@ def commit_step(
     return commit_weights(weights, directory.key(f"weights-{step}"), run.weights_budget, parameters, backend)
 
 
+def section_file(name: str, segments: int) -> str:
+    """Under what name a section of a container of that many segments is stored."""
+    return f"dataset-{segments}" if name == "dataset" else name
+
+
 def section_costs(
     run: RunStatement, segments: list[SegmentStatement], names: list[str], parameters: ParameterSet
 ) -> dict[str, float]:
@@ -55,6 +64,9 @@ def section_costs(
     for name in names:
         if name == "data":
             costs[name] = data_certificate_layout(run, parameters).leaves.leaves
+        elif name == "dataset":
+            code = data_proof_layout(run, len(segments), parameters).dataset.code
+            costs[name] = code.rows * code.row / VALUES_PER_LEAF
         elif name == "initial":
             costs[name] = initial_certificate_layout(run, parameters).leaves.leaves
         else:
@@ -84,7 +96,12 @@ class SectionProver:
 
         Raises: ResourceError(BUDGET, DISK_FULL), UsageError(RUN_DAMAGED); every finished section stays.
         """
-        missing = [name for name in names if not self.directory.section(name).exists()]
+        for i in range(len(segments)):
+            if not self.directory.section(f"segment-{i}").exists():
+                # Another release would prove it in other bytes, of which the old data proof does not speak.
+                self.directory.forget_data_proofs(i)
+        stored = {name: self.directory.section(section_file(name, len(segments))) for name in names}
+        missing = [name for name in names if not stored[name].exists()]
         costs = section_costs(self.run, segments, names, self.parameters)
         shown = ProofProgress(progress, costs, [name for name in names if name not in missing])
         shown.say("dataset")
@@ -96,8 +113,10 @@ class SectionProver:
                 self._data(dataset, shown.section(name))
             elif name == "initial":
                 self._initial(shown.section(name))
+            elif name == "dataset":
+                self._dataset(segments, dataset, data, shown.section(name))
             else:
-                self._segment(name, segments[int(name.removeprefix("segment-"))], dataset, data, shown.section(name))
+                self._segment(name, segments[int(name.removeprefix("segment-"))], data, shown.section(name))
             shown.finish(name)
 
     def _same(self, root: bytes, stated: str, file: str) -> None:
@@ -142,21 +161,55 @@ class SectionProver:
 
         self._store("initial", self.run.digest(), [(root, self.run.weights_budget)], prove)
 
-    def _segment(
-        self, name: str, segment: SegmentStatement, dataset: DatasetCommitment, data: Data, report: Progress
-    ) -> None:
+    def _segment(self, name: str, segment: SegmentStatement, data: Data, report: Progress) -> None:
         run, budget = self.run, self.run.weights_budget
         w_in = self._weights(segment.first_step, segment.w_in.root) if segment.w_in.root else None
         w_out = self._weights(segment.first_step + segment.steps, segment.w_out.root)
         weights_in = start_weights(self.directory, run, segment.first_step)
 
         def prove(secret: bytes) -> bytes:
-            return prove_segment(
-                run, segment, dataset, w_in, w_out, weights_in, *data, secret,
+            proof, link = prove_segment(
+                run, segment, w_in, w_out, weights_in, *data, secret, self.openings.link_key(name),
                 backend=self.backend, progress=report, parameter_sets=self.sets,
             )  # fmt: skip
+            # The root of the link is known only now; the proof is not yet on disk.
+            self.openings.reserve(name, segment.digest(), [(link.public.root.hex(), run.data_budget)])
+            return proof
 
-        roots = [(run.data_root, run.data_budget), (segment.w_out.root, budget)]
+        roots = [(segment.w_out.root, budget)]
         if w_in is not None:
             roots.append((segment.w_in.root, budget))
         self._store(name, segment.digest(), roots, prove)
+
+    def _link(self, i: int, segment: SegmentStatement, data: Data) -> ProverLink:
+        """The link of a finished segment, made again from its section, which is thereby verified."""
+        name = f"segment-{i}"
+        path = self.directory.section(name)
+        try:
+            return link_again(
+                self.run, segment, path.read_bytes(), *data, self.openings.link_key(name),
+                backend=self.backend, parameter_sets=self.sets,
+            )  # fmt: skip
+        except (OSError, Rejected, MalformedProof) as error:
+            raise UsageError(
+                "a finished section is not a proof of its segment",
+                code="RUN_DAMAGED",
+                hint="Restore it, or delete it and prove again",
+                file=str(path),
+            ) from error
+
+    def _dataset(
+        self, segments: list[SegmentStatement], dataset: DatasetCommitment, data: Data, report: Progress
+    ) -> None:
+        run, count = self.run, len(segments)
+        links = [self._link(i, segment, data) for i, segment in enumerate(segments)]
+
+        def prove(secret: bytes) -> bytes:
+            return prove_data(
+                run, links, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.sets
+            )
+
+        public = [link.public for link in links]
+        statement = statement_bytes(data_proof_layout(run, count, self.parameters), public)
+        roots = [(root, run.data_budget) for root in (run.data_root, *(link.root.hex() for link in public))]
+        self._store(section_file("dataset", count), hashlib.sha256(statement).digest(), roots, prove)

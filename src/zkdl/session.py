@@ -2,7 +2,8 @@
 
 Order of what reaches the disk: the master secret before anything made with it, the run statement last of what `begin` writes;
 a segment's weights before its statement, which is the commit point of training; a section's reserved openings before its
-proof. Whatever is interrupted is repeated from the last commit point and ends in the same bytes.
+proof. Whatever is interrupted is repeated from the last commit point and ends in the same bytes. The data proof is about all
+segments that are there, so it is stored under their number.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from zkdl.progress import quiet as quiet
 from zkdl.proof.estimate import Estimate, estimate
 from zkdl.proof.format import section_names, write_container
 from zkdl.rundir import RunDirectory, weights_bytes
-from zkdl.sections import SectionProver, commit_data, commit_step, start_weights
+from zkdl.sections import SectionProver, commit_data, commit_step, section_file, start_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
@@ -35,7 +36,7 @@ from zkdl.storage import disk_errors, exclusive, write_atomic
 from zkdl.train.segment import SegmentResult
 from zkdl.train.trainer import Trainer
 
-RETRIES = 8  # openings of the dataset beyond one for each planned segment; the certificate takes one of them
+RETRIES = 8  # openings of the dataset beyond those of the certificate and of one data proof
 
 
 def check_target(path: Path) -> None:
@@ -98,8 +99,7 @@ class Session:
             # Before the first segment nothing depends on the statement: a corrected configuration may replace it, under
             # new secrets, because a copy of this directory may go on with the old statement.
             self.directory.new_secrets()
-            segments = -(-draft.steps // segment_steps)
-            run = replace(draft, data_budget=segments + RETRIES)
+            run = replace(draft, data_budget=2 + RETRIES)
             if initial is not None:
                 check_shapes(run, initial)
             self.directory.write_data(features, labels)
@@ -150,7 +150,7 @@ class Session:
             root = (run.init_root or "") if after is None else after.w_out.root
             trained = trainer.segments(weights, after)
             while step < run.steps:
-                openings.check_next_segment(done)
+                openings.check_next_segment(step)
                 segment, out = next(trained)
                 step = segment.first_step + segment.steps
                 committed = self._commit_weights(run, step, out)
@@ -187,13 +187,14 @@ class Session:
             self._check_memory(max_memory)
             names = section_names(run, len(segments))
             openings = Openings(self.directory, run)
-            if not all(self.directory.section(name).exists() for name in names):
+            files = [self.directory.section(section_file(name, len(segments))) for name in names]
+            if not all(file.exists() for file in files):
                 prover = SectionProver(
                     self.directory, run, self._parameters(run), self.backend, openings, self.parameter_sets
                 )
                 prover.prove(segments, names, progress)
             with disk_errors(output):
-                write_container(output, run, segments, [(name, self.directory.section(name)) for name in names])
+                write_container(output, run, segments, list(zip(names, files, strict=True)))
             progress("done", 1.0)
 
     def _check_memory(self, limit: int | None) -> None:

@@ -49,7 +49,7 @@ def test_verify_json(finished: Finished) -> None:
     assert all(set(segment) == SEGMENT_FIELDS for segment in statement["segments"])
     assert statement["whole_chain"] is statement["complete"] is True and statement["checked"] == []
     assert float(statement["soundness_bits"]) >= 100
-    assert set(answer["timings_s"]) == {"data", "segment-0", "segment-1"}
+    assert set(answer["timings_s"]) == {"data", "segment-0", "segment-1", "dataset"}
 
 
 def test_train_json_and_again(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_inspect(finished: Finished) -> None:
     answer = zkdl("inspect", finished.proof, "--security", "--json").answer
     assert set(answer) == COMMON | {"verified", "run", "segments", "sections", "security"}
     assert answer["verified"] is False and answer["schema"] == "zkdl/inspect/1"
-    assert [name for name, _ in answer["sections"]] == ["data", "segment-0", "segment-1"]
-    assert [set(report) for report in answer["security"]] == [{"name", "bits", "binding", "terms"}] * 3
+    assert [name for name, _ in answer["sections"]] == ["data", "segment-0", "segment-1", "dataset"]
+    assert [set(report) for report in answer["security"]] == [{"name", "bits", "binding", "terms"}] * 4
     assert all(report["bits"] >= 100 for report in answer["security"])
     text = zkdl("inspect", finished.proof, "--security").stdout
     assert "weakest:" in text

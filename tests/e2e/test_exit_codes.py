@@ -35,10 +35,11 @@ def other(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finis
 
 @pytest.fixture
 def half(finished: Finished, tmp_path: Path) -> Finished:
-    """The finished run without the proof of its last segment and without the container."""
+    """The finished run without the proofs of its last segment and of the data, and without the container."""
     done = finished.copy(tmp_path / "half")
     done.proof.unlink()
-    (done.run / "sections" / "segment-1.bin").unlink()
+    for name in ("segment-1", "dataset-2"):
+        (done.run / "sections" / f"{name}.bin").unlink()
     return done
 
 
@@ -180,12 +181,12 @@ def test_5_disk_while_training(tmp_path: Path) -> None:
 def test_5_opening_budget(half: Finished, finished: Finished) -> None:
     journal, run = half.run / "journal.jsonl", RunDirectory.open(half.run).read_statement()[0]
     lines = journal.read_text().splitlines(keepends=True)
-    # As if other releases had proven the last segment again and again.
+    # As if other releases had made data proofs again and again.
     last = json.loads(lines[-1])["proof"]
     kept = [line for line in lines if json.loads(line)["proof"] != last]
     spent = [
         json.dumps({"root": run.data_root, "proof": str(k), "budget": run.data_budget}) + "\n"
-        for k in range(run.data_budget - 2)
+        for k in range(run.data_budget - 1)
     ]
     journal.write_text("".join(kept + spent))
     assert shell("prove", half.run) == (5, "BUDGET")

@@ -36,7 +36,7 @@ def many_segments(header: dict[str, Any]) -> None:
     """Segments of one step, each with the largest tables that the rules allow."""
     first = header["segments"][0]
     header["segments"] = [{**first, "index": i, "first_step": i} for i in range(2000)]
-    header["sections"] = [header["sections"][0], *([f"segment-{i}", 0] for i in range(2000))]
+    header["sections"] = [header["sections"][0], *([f"segment-{i}", 0] for i in range(2000)), ["dataset", 0]]
 
 
 def wide(header: dict[str, Any]) -> None:

@@ -263,7 +263,7 @@ def test_statements_that_were_not_proven(finished: Finished, tmp_path: Path) -> 
         ({**header, "segments": [{**first, "first_step": 1}, segments[1]]}, {"STATEMENT", "CHAIN"}),
         ({**header, "segments": segments[::-1]}, {"STATEMENT", "CHAIN"}),
         ({**header, "segments": [first, first]}, {"STATEMENT", "CHAIN"}),
-        ({**header, "segments": [], "sections": header["sections"][:1]}, {"CHAIN"}),
+        ({**header, "segments": [], "sections": [header["sections"][0], header["sections"][-1]]}, {"CHAIN"}),
     ):
         target = with_header(finished.proof, changed, tmp_path / "p")
         done = zkdl("verify", target, "--json")

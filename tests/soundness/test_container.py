@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.container import HEAD, Container, container, status
 from tests.support.tiny import SETS, TINY
-from zkdl.proof import certificate
+from zkdl.proof import certificate, data_proof
 from zkdl.proof import verify as verify_module
 from zkdl.proof.format import read_header
 from zkdl.proof.public import segment_public
@@ -62,17 +62,21 @@ def _all_refused(whole: Whole, positions: Iterable[int], path: Path, seed: int) 
 
 
 def _only_changed_sections(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under one header, sections are verified independently of each other: those that are as they were need no second look.
+    """Under one header, sections up to the data proof are verified independently of each other, and it depends on the segments
+    as a whole: those that are as they were need no second look.
 
     The public part of the statement is derived once. Both only save time: what is changed goes through the real verifier.
     """
     known = {section for _, section in whole.parts.sections}
 
-    def unless_known(check: Callable[..., None], source: int) -> Callable[..., None]:
-        def run(*arguments: Any) -> None:
+    links = {whole.parts.sections[1 + i][1]: link.public for i, link in enumerate(whole.parts.links)}
+
+    def unless_known(check: Callable[..., Any], source: int) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
             data = arguments[source].read(len(whole.data))
-            if data not in known:
-                check(*arguments[:source], io.BytesIO(data), *arguments[source + 1 :])
+            if data in known:
+                return links.get(data)
+            return check(*arguments[:source], io.BytesIO(data), *arguments[source + 1 :])
 
         return run
 
@@ -83,6 +87,8 @@ def _only_changed_sections(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(verify_module, "segment_report", lambda public: reports[public.segment.index])
     monkeypatch.setattr(certificate, "verify", unless_known(certificate.verify, 5))
     monkeypatch.setattr(verify_module, "verify_segment", unless_known(verify_module.verify_segment, 1))
+    # Changed bytes of a segment are refused before the data proof's turn comes.
+    monkeypatch.setattr(data_proof, "verify", unless_known(data_proof.verify, 3))
 
 
 def test_the_container_is_accepted(whole: Whole, tmp_path: Path) -> None:
@@ -93,7 +99,7 @@ def test_the_container_is_accepted(whole: Whole, tmp_path: Path) -> None:
 
 def test_every_kind_of_section_is_accepted(tmp_path: Path) -> None:
     parts = container(seeded=False)
-    assert [name for name, _ in parts.sections] == ["data", "initial", "segment-0", "segment-1"]
+    assert [name for name, _ in parts.sections] == ["data", "initial", "segment-0", "segment-1", "dataset"]
     assert status(tmp_path / "p", parts.write(tmp_path / "w")) == (0, "")
 
 
@@ -102,7 +108,7 @@ def test_every_byte_of_the_header(whole: Whole, tmp_path: Path) -> None:
     _all_refused(whole, range(whole.header_end), tmp_path / "p", 2)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
 @pytest.mark.parametrize("more", [1, 64, 1 << 20])
 def test_declared_lengths_are_exact(whole: Whole, tmp_path: Path, place: int, more: int) -> None:
     """A section that claims more bytes than its proof has: of the next section, or behind the end of the file."""
@@ -176,14 +182,15 @@ def test_sections_of_two_runs(whole: Whole, tmp_path: Path) -> None:
         found = status(tmp_path / "p", whole.parts.write(tmp_path / "w", sections=sections))
         assert found[0] in REFUSED, name
     mixed = [whole.parts.segments[0], other.segments[1]]
-    data = whole.parts.write(tmp_path / "w", segments=mixed, sections=[*whole.parts.sections[:2], other.sections[2]])
+    data = whole.parts.write(tmp_path / "w", segments=mixed, sections=[*whole.parts.sections[:2], *other.sections[2:]])
     assert status(tmp_path / "p", data)[0] in REFUSED
 
 
 def test_segments_in_another_order(whole: Whole, tmp_path: Path) -> None:
-    data, first, second = (section for _, section in whole.parts.sections)
+    data, first, second, dataset = (section for _, section in whole.parts.sections)
     one, two = whole.parts.segments
-    exchanged = [("data", data), ("segment-0", second), ("segment-1", first)]
+    last = ("dataset", dataset)
+    exchanged = [("data", data), ("segment-0", second), ("segment-1", first), last]
     assert status(tmp_path / "p", whole.parts.write(tmp_path / "w", sections=exchanged))[0] in REFUSED
     for segments, proofs in (
         ([two, one], [second, first]),
@@ -193,16 +200,32 @@ def test_segments_in_another_order(whole: Whole, tmp_path: Path) -> None:
         ([one, one, two], [first, first, second]),
         ([], []),
     ):
-        sections = [("data", data), *((f"segment-{i}", proof) for i, proof in enumerate(proofs))]
+        sections = [("data", data), *((f"segment-{i}", proof) for i, proof in enumerate(proofs)), last]
         spliced = whole.parts.write(tmp_path / "w", segments=segments, sections=sections)
         assert status(tmp_path / "p", spliced) == (1, "CHAIN"), len(segments)
 
 
+def test_without_its_data_proof_nothing_is_accepted(whole: Whole, tmp_path: Path) -> None:
+    """Left out, empty, before the segments, or of other segments."""
+    *front, last = whole.parts.sections
+    assert status(tmp_path / "p", whole.parts.write(tmp_path / "w", sections=front)) == (3, "HEADER")
+    assert status(tmp_path / "p", whole.parts.write(tmp_path / "w", sections=[front[0], last, *front[1:]]))[0] == 3
+    others = [b"", *(whole.parts.data_proof(*places)[1] for places in [(0,), (1,), (1, 0), (0, 0), (0, 1, 1)])]
+    for other in others:
+        data = whole.parts.write(tmp_path / "w", sections=[*front, ("dataset", other)])
+        assert status(tmp_path / "p", data)[0] in REFUSED
+    assert whole.parts.data_proof(0, 1) == last
+    for place in (0, 1):
+        sections = [front[0], ("segment-0", front[1 + place][1]), last]
+        data = whole.parts.write(tmp_path / "w", segments=[whole.parts.segments[place]], sections=sections)
+        assert status(tmp_path / "p", data)[0] in REFUSED
+
+
 def test_parts_of_a_chain_say_so(whole: Whole, tmp_path: Path) -> None:
     """One segment alone is a true statement about fewer steps, and the verifier's answer names what is missing."""
-    data, *proofs = (section for _, section in whole.parts.sections)
+    data, *proofs, _ = (section for _, section in whole.parts.sections)
     for place, proof in enumerate(proofs):
-        sections = [("data", data), ("segment-0", proof)]
+        sections = [("data", data), ("segment-0", proof), whole.parts.data_proof(place)]
         whole.parts.write(tmp_path / "p", segments=[whole.parts.segments[place]], sections=sections)
         found = verify(tmp_path / "p", parameter_sets=SETS)
         assert not found.complete and found.whole_chain == (place == 0)

@@ -19,7 +19,9 @@ from tests.support.trainer import Cheat
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import commit_weights
 from zkdl.errors import NotProvable, Rejected
+from zkdl.proof import data_claims, data_proof
 from zkdl.proof import public as public_module
+from zkdl.proof.data_claims import SegmentLink
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.protocols.matmul import MatmulShape
 from zkdl.statement import bounds, requantise, sampler, schedule
@@ -77,6 +79,11 @@ def _reinterpreted(tiny: Tiny) -> Tiny:
     return replace(tiny, run=other, segment=segment)
 
 
+def _links_only(layout: data_proof.DataProofLayout, links: list[SegmentLink]) -> bytes:
+    """A data proof that binds no statements."""
+    return b"".join(link.root + link.digest for link in links)
+
+
 def test_hole_07_formats_are_bound_to_the_roots(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof that does not bind the number formats also proves another training, with weights of another scale."""
     tiny = tiny_run((6, 5, 3), "mse", bias=(False, False), seeded=False)
@@ -91,6 +98,7 @@ def test_hole_07_formats_are_bound_to_the_roots(monkeypatch: pytest.MonkeyPatch)
     # The sampler hashes the run statement too: without the mend it knows the run's name alone.
     monkeypatch.setattr(sampler, "seed", lambda run: hashlib.sha256(run.run_id.encode()).digest())
     monkeypatch.setattr(SegmentPublic, "statement_bytes", roots_only)
+    monkeypatch.setattr(data_proof, "statement_bytes", _links_only)
     done = replace(tiny, segment=public.segment)
     public, proof = tiny.prove(*tiny.witness())
     done = replace(tiny, segment=public.segment)
@@ -120,6 +128,7 @@ def _without_position(monkeypatch: pytest.MonkeyPatch) -> None:
         return statement(replace(self, segment=moved))
 
     monkeypatch.setattr(SegmentPublic, "statement_bytes", placeless)
+    monkeypatch.setattr(data_proof, "statement_bytes", _links_only)
     monkeypatch.setattr(sampler, "batch_indices", lambda run, seed, first, steps: indices(run, seed, 0, steps))
     monkeypatch.setattr(schedule, "update_integers", lambda run, scales, first, steps: updates(run, scales, 0, steps))
 
@@ -201,6 +210,9 @@ def test_hole_09_new_salts_give_no_new_order(monkeypatch: pytest.MonkeyPatch) ->
     witness, out = tiny.witness(cheat)
     assert answer(tiny, witness, out).code == "RELATIONS"
     monkeypatch.setattr(tiny_module, "segment_public", _by_root)
+    # The data proof has to believe the same.
+    drawn = _by_root(tiny.run, tiny.segment, TINY).indices, second.public.schedule.sizes
+    monkeypatch.setattr(data_claims.sampler, "batch_indices", lambda run, seed, first, steps: drawn)
     assert accepted(tiny, *tiny.witness())
     assert np.array_equal(tiny.witness()[0].matrix, witness.matrix)
 

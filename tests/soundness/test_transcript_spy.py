@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
 
+from tests.support.container import container
 from tests.support.tiny import KEYS, SETS, TINY, tiny_run
-from zkdl.proof import certificate
+from zkdl.proof import certificate, data_proof
+from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.prove import prove_data_certificate, prove_initial_weights
 from zkdl.proof.run_certificates import (
     DATA_PROTOCOL,
@@ -20,7 +23,7 @@ from zkdl.transcript.channel import VerifierChannel
 from zkdl.transcript.transcript import PUBLIC, Transcript
 
 LAST = ("/salts", "/columns", "/nodes")
-CASES = ["segment ce", "segment mse", "segment ce from committed weights", "one layer", "data", "initial"]
+CASES = ["segment ce", "segment mse", "segment ce from committed weights", "one layer", "data", "initial", "data proof"]
 
 
 @dataclass
@@ -52,6 +55,15 @@ class Spied:
     roots: list[str]
     openings: list[str]
 
+    @property
+    def trees(self) -> int:
+        """Opened ones: of every matrix and of its masks, of the pads; the links of a data proof are opened as one matrix."""
+        links = len(self.roots) - 1 if "links" in self.openings else 1
+        return 2 * len(self.openings) + 1 + links - 1
+
+
+two_segments = cache(container)
+
 
 def run(name: str) -> tuple[bytes, bytes, list[str], list[str]]:
     """Prove and verify; returns the proof, the statement, the stored roots in hexadecimal, and the openings' names."""
@@ -71,11 +83,19 @@ def run(name: str) -> tuple[bytes, bytes, list[str], list[str]]:
         root = tiny.w_in.root
         certificate.verify(tiny.backend, INITIAL_PROTOCOL, statement, layout, root, io.BytesIO(proof))
         return proof, statement, [root.hex()], ["target", "own"]
+    if name == "data proof":
+        parts = two_segments()
+        layout = data_proof_layout(parts.run, 2, TINY)
+        public = [link.public for link in parts.links]
+        proof = parts.data_proof(0, 1)[1]
+        parts.tiny.verify_data(public, io.BytesIO(proof))
+        roots = [parts.run.data_root, *(link.root.hex() for link in public)]
+        return proof, data_proof.statement_bytes(layout, public), roots, list(data_proof.OPENINGS)
     committed = "committed" in name
     widths = (4, 3) if name == "one layer" else (6, 5, 4, 3)
     tiny = tiny_run(widths, loss="mse" if "mse" in name else "ce", seeded=not committed)
-    public, proof = tiny.prove(*tiny.witness())
-    tiny.verify(public, proof)
+    public, proof, _ = tiny.prove_segment(*tiny.witness())
+    tiny.verify_segment(public, io.BytesIO(proof), alone=True)
     roots = [public.run.data_root, public.segment.w_out.root] + ([public.segment.w_in.root] if committed else [])
     return proof, public.statement_bytes(), roots, list(public.openings)
 
@@ -83,6 +103,7 @@ def run(name: str) -> tuple[bytes, bytes, list[str], list[str]]:
 @pytest.fixture(params=CASES, scope="module")
 def spied(request: pytest.FixtureRequest) -> Spied:
     """Both histories of one proof."""
+    two_segments()  # its proofs are none of this test's
     heard: dict[int, Heard] = {}
     alive: list[Transcript] = []
     absorb, squeeze, read = Transcript.absorb, Transcript.squeeze, VerifierChannel._read
@@ -139,8 +160,8 @@ def test_every_byte_is_read_once_and_absorbed_or_opened(spied: Spied) -> None:
         else:
             after = events[i + 1]
             assert (after[0], after[1], after[3]) == ("absorb", label, data) and after[2] != PUBLIC, label
-    # Salts, columns and nodes of every matrix, of its masks, and of the pads.
-    assert opened == 3 * (2 * len(spied.openings) + 1)
+    # Salts, columns and nodes.
+    assert opened == 3 * spied.trees
 
 
 def test_no_bytes_of_the_proof_are_absorbed_without_being_read(spied: Spied) -> None:
@@ -153,14 +174,14 @@ def test_no_bytes_of_the_proof_are_absorbed_without_being_read(spied: Spied) -> 
 
 
 def test_roots_and_statement_come_before_any_challenge(spied: Spied) -> None:
-    """All roots, the statement before them and again behind them; the stored roots are part of the statement."""
+    """All roots but the link's, the statement before them and again behind them; stored roots are part of the statement."""
     heard = spied.prover
     before = heard.events[: next(i for i, event in enumerate(heard.events) if event[0] == "squeeze")]
-    roots = {event[1] for event in heard.of("absorb") if event[1].startswith("root/")}
+    roots = {event[1] for event in heard.of("absorb") if event[1].startswith("root/")} - {"root/link"}
     masks = {f"root/mask/{name}" for name in spied.openings}
-    assert masks | {"root/pads"} <= roots and len(roots - masks) == 2
+    assert masks | {"root/pads"} <= roots and len(roots - masks) == (1 if "links" in spied.openings else 2)
     first = [event[1] for event in before]
-    assert first[:2] == ["protocol", "statement"] and set(first[2:]) - {"grind"} == roots | {"statement"}
+    assert first[:2] == ["protocol", "statement"] and set(first[2:]) - {"grind", "data-values"} == roots | {"statement"}
     assert first.index("statement", 2) == 2 + len(roots)
     statements = [event[3] for event in before if event[1] == "statement"]
     assert statements == [spied.statement] * 2
@@ -173,7 +194,9 @@ def test_roots_and_statement_come_before_any_challenge(spied: Spied) -> None:
 def test_each_challenge_comes_after_what_it_must_not_foresee(spied: Spied) -> None:
     """The order that the soundness proof needs, for every opening and for the pads."""
     heard = spied.prover
-    hidden = "limb-value" if "own" in spied.openings else "w_out-values"
+    hidden = {"target": "limb-value", "links": "data-values"}.get(spied.openings[0], "w_out-values")
+    products = "sacrifice" in heard.labels("absorb")
+    assert products == ("links" not in spied.openings)
     for name in spied.openings:
         order = [
             heard.last("absorb", hidden),
@@ -183,8 +206,7 @@ def test_each_challenge_comes_after_what_it_must_not_foresee(spied: Spied) -> No
             heard.first("squeeze", f"{name}/low-degree"),
             heard.first("absorb", f"{name}/fold"),
             heard.first("absorb", f"{name}/test"),
-            heard.first("squeeze", "chi"),
-            heard.first("absorb", "sacrifice"),
+            *([heard.first("squeeze", "chi"), heard.first("absorb", "sacrifice")] if products else []),
             heard.first("squeeze", "pads/low-degree"),
             heard.first("squeeze", "pads/constraints"),
             heard.first("absorb", "pads/test"),
@@ -193,8 +215,9 @@ def test_each_challenge_comes_after_what_it_must_not_foresee(spied: Spied) -> No
         ]
         assert order == sorted(order), name
     # No masked value behind chi, and nothing at all behind the first position.
-    later = {event[1] for event in heard.events[heard.first("squeeze", "chi") :] if event[0] == "absorb"}
-    assert later == {"sacrifice", "pads/test", "pads/linear"}
+    last = heard.first("squeeze", "chi" if products else "pads/low-degree")
+    later = {event[1] for event in heard.events[last:] if event[0] == "absorb"}
+    assert later == {"pads/test", "pads/linear"} | ({"sacrifice"} if products else set())
     tail = heard.events[heard.first("squeeze", f"{spied.openings[0]}/positions") :]
     assert {event[0] for event in tail} == {"squeeze"} and all(event[1].endswith("/positions") for event in tail)
     assert {f"{name}/positions" for name in [*spied.openings, "pads"]} == {event[1] for event in tail}
@@ -204,9 +227,23 @@ def test_every_round_has_a_challenge_of_its_own(spied: Spied) -> None:
     """Between two messages of the same sumcheck a challenge is drawn, and no output is ever repeated."""
     events = spied.prover.of("absorb", "squeeze")
     rounds = {"fraction-round", "division", "matmul", "unroll", *(f"{name}/in-row" for name in spied.openings)}
-    assert "fraction-round" in spied.prover.labels("absorb")
+    assert ("fraction-round" in spied.prover.labels("absorb")) == ("links" not in spied.openings)
     for i, (name, label, _, _) in enumerate(events):
         if name == "absorb" and label in rounds:
             assert events[i + 1][:2] == ("squeeze", label)
     outputs = [event[3][:32] for event in events if event[0] == "squeeze"]
     assert len(set(outputs)) == len(outputs)
+
+
+def test_a_link_comes_between_its_values_and_every_later_challenge(spied: Spied) -> None:
+    """The values and where they are taken are fixed before the link, and the link before anything is drawn about it."""
+    heard = spied.prover
+    if "link" in spied.openings:
+        place = heard.first("absorb", "root/link")
+        assert heard.last("absorb", "unroll-products") < place == heard.last("absorb", "root/link")
+        assert heard.events[place - 1][:2] == ("absorb", "label-values")
+        assert heard.events[place + 1][:2] == ("squeeze", "zero-pads")
+    elif "links" in spied.openings:
+        place = heard.first("squeeze", "merge-features")
+        assert heard.events[place - 1][:2] == ("absorb", "data-values")
+        assert heard.events[place + 1][:2] == ("squeeze", "links/batch")

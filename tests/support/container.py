@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.support.tiny import FORMATS, KEYS, SETS, second_segment, tiny_run
+from tests.support.tiny import FORMATS, KEYS, SETS, Tiny, second_segment, tiny_run
 from zkdl.errors import ZkError
+from zkdl.proof.data_proof import ProverLink
 from zkdl.proof.format import write_container
 from zkdl.proof.prove import prove_data_certificate, prove_initial_weights
 from zkdl.proof.verify import verify
@@ -38,6 +39,12 @@ class Container:
     run: RunStatement
     segments: list[SegmentStatement]
     sections: list[tuple[str, bytes]]
+    tiny: Tiny
+    links: list[ProverLink]
+
+    def data_proof(self, *places: int) -> tuple[str, bytes]:
+        """The last section of a container of other segments."""
+        return "dataset", self.tiny.prove_data([self.links[place] for place in places])
 
     def write(
         self,
@@ -57,9 +64,9 @@ def container(run_id: str = "ab" * 32, seeded: bool = True) -> Container:
     )
     first = replace(first, run=replace(first.run, run_id=run_id, steps=4))
     witness, middle = first.witness()
-    public, proof = first.prove(witness, middle)
+    public, proof, link = first.prove_segment(witness, middle)
     second = second_segment(first, middle, KEYS["w_out"], steps=4)
-    last_public, last_proof = second.prove(*second.witness())
+    last_public, last_proof, last_link = second.prove_segment(*second.witness())
     secret, sets, backend = KEYS["secret"], SETS, first.backend
     data = prove_data_certificate(first.run, first.dataset, secret, backend=backend, parameter_sets=sets)
     sections = [("data", data)]
@@ -67,7 +74,9 @@ def container(run_id: str = "ab" * 32, seeded: bool = True) -> Container:
         initial = prove_initial_weights(first.run, first.w_in, secret, backend=backend, parameter_sets=sets)
         sections.append(("initial", initial))
     sections += [("segment-0", proof), ("segment-1", last_proof)]
-    return Container(first.run, [public.segment, last_public.segment], sections)
+    links = [link, last_link]
+    sections.append(("dataset", first.prove_data(links)))
+    return Container(first.run, [public.segment, last_public.segment], sections, first, links)
 
 
 def status(path: Path, data: bytes) -> tuple[int, str]:

@@ -12,7 +12,10 @@ from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
-from zkdl.proof.prove import prove_with_witness
+from zkdl.proof import data_proof
+from zkdl.proof.data_claims import SegmentLink
+from zkdl.proof.data_proof import ProverLink, data_proof_layout
+from zkdl.proof.prove import prove_data, prove_with_witness
 from zkdl.proof.prover_tables import SegmentWitness
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.segment_verifier import verify_segment
@@ -25,7 +28,7 @@ from zkdl.statement.weights import Weights
 # The soundness error of these sizes is about 2^-17: a wrong proof has to be caught by an equation, not by luck.
 TINY = ParameterSet("tiny-test", soundness_bits=16, query_bits=20.0, log_pad_row=5, test_only=True)
 SETS = {TINY.name: TINY}
-KEYS = {name: bytes([i]) * 32 for i, name in enumerate(("dataset", "w_in", "w_out", "secret"), start=1)}
+KEYS = {name: bytes([i]) * 32 for i, name in enumerate(("dataset", "w_in", "w_out", "secret", "link"), start=1)}
 
 FORMATS = RunFormat(
     activation_bits=5,
@@ -69,25 +72,48 @@ class Tiny:
     def prove(
         self, witness: SegmentWitness, weights_out: Weights, claimed_out: Weights | None = None
     ) -> tuple[SegmentPublic, bytes]:
-        """Proof of a witness whose final weights are (claimed to be) committed in the statement."""
+        """Proof of a witness whose final weights are (claimed to be) committed in the statement, and a data proof behind it."""
+        public, proof, link = self.prove_segment(witness, weights_out, claimed_out)
+        return public, proof + self.prove_data([link])
+
+    def prove_segment(
+        self, witness: SegmentWitness, weights_out: Weights, claimed_out: Weights | None = None
+    ) -> tuple[SegmentPublic, bytes, ProverLink]:
+        """The segment's section, and what the data proof needs of it."""
         w_out = self.commit_out(claimed_out or weights_out)
         public = segment_public(self.run, self.state(w_out), TINY)
-        proof = prove_with_witness(
+        proof, link = prove_with_witness(
             public,
             replace(witness, public=public),
             self.weights_in,
             claimed_out or weights_out,
-            self.dataset,
             self.w_in,
             w_out,
             KEYS["secret"],
+            KEYS["link"],
             backend=self.backend,
         )
-        return public, proof
+        return public, proof, link
+
+    def prove_data(self, links: list[ProverLink], secret: bytes = KEYS["secret"]) -> bytes:
+        """The data proof of these segments of the run."""
+        return prove_data(self.run, links, self.dataset, secret, backend=self.backend, parameter_sets=SETS)
 
     def verify(self, public: SegmentPublic, proof: bytes, backend: Backend | None = None) -> None:
+        """A segment and the data proof behind it."""
+        source = io.BytesIO(proof)
+        self.verify_data([self.verify_segment(public, source, backend)], source, backend)
+
+    def verify_segment(
+        self, public: SegmentPublic, source: io.BytesIO, backend: Backend | None = None, *, alone: bool = False
+    ) -> SegmentLink:
+        """alone: nothing follows."""
         initial = initial_weights(self.run) if public.seeded else None
-        verify_segment(public, io.BytesIO(proof), backend or self.backend, initial)
+        return verify_segment(public, source, backend or self.backend, initial, finish_stream=alone)
+
+    def verify_data(self, links: list[SegmentLink], source: io.BytesIO, backend: Backend | None = None) -> None:
+        layout = data_proof_layout(self.run, len(links), TINY)
+        data_proof.verify(backend or self.backend, layout, links, source)
 
 
 def tiny_run(

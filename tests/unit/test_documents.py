@@ -16,11 +16,14 @@ import pytest
 from tests.support.tiny import KEYS, SETS, TINY, Tiny, tiny_run
 from zkdl import errors
 from zkdl.cli.main import VERBS, cli
-from zkdl.proof import certificate
+from zkdl.commitment.link import link_shape
+from zkdl.hiding.ledger import PadCount
+from zkdl.proof import certificate, data_proof
+from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.format import FORMAT_VERSION, MAGIC, PROTOCOL
 from zkdl.proof.prove import prove_data_certificate
 from zkdl.proof.run_certificates import DATA_PROTOCOL, data_certificate_layout
-from zkdl.proof.security import certificate_report, segment_report
+from zkdl.proof.security import certificate_report, data_proof_report, segment_report
 from zkdl.statement import tables
 from zkdl.transcript.channel import VerifierChannel
 from zkdl.transcript.transcript import PUBLIC, Transcript
@@ -343,7 +346,7 @@ def specified(name: str, openings: list[str]) -> list[tuple[str, str]]:
 
 def _proven(tiny: Tiny) -> tuple[Tiny, bytes]:
     witness, weights_out = tiny.witness()
-    public, proof = tiny.prove(witness, weights_out)
+    public, proof, _ = tiny.prove_segment(witness, weights_out)
     return replace(tiny, segment=public.segment), proof
 
 
@@ -354,7 +357,7 @@ def test_messages_of_a_segment(loss: str, seeded: bool, monkeypatch: pytest.Monk
     absent = {"grind"} | ({"w_in-values"} if seeded else set())
     absent |= {"division", "division-product"} if loss == "mse" else set()
     spy = _Spy(monkeypatch)
-    tiny.verify(tiny.public, proof)
+    tiny.verify_segment(tiny.public, io.BytesIO(proof), alone=True)
     assert spy.messages() == [message for message in expected if message[1] not in absent]
 
 
@@ -368,6 +371,16 @@ def test_messages_of_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert spy.messages() == [message for message in expected if message[1] != "grind"]
 
 
+def test_messages_of_a_data_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = tiny_run()
+    link = tiny.prove_segment(*tiny.witness())[2]
+    proof = tiny.prove_data([link])
+    spy = _Spy(monkeypatch)
+    tiny.verify_data([link.public], io.BytesIO(proof))
+    assert spy.messages() == specified("dataset.md", list(data_proof.OPENINGS))
+    assert link.committed.shape == link_shape(tiny.run.data_budget, TINY)
+
+
 def test_pad_counts_of_the_specification() -> None:
     for loss in ("ce", "mse"):
         for seeded in (True, False):
@@ -378,9 +391,12 @@ def test_pad_counts_of_the_specification() -> None:
             singles = v * (v - 1) + (3 + 2 * slots if cross else 1 + 3)
             singles += 2 * public.shape.n_vars + biases + layers + biases + 3 * slots
             singles += 0 if seeded else layers + biases + layers - 1
-            codes = {"witness": public.layout.code, "dataset": public.dataset.code}
+            codes = {"witness": public.layout.code.log_row, "link": 7}
             for name in public.openings:
-                singles += 2 * codes.get(name, public.layout.weights.code).log_row + 1
+                singles += 2 * codes.get(name, public.layout.weights.code.log_row) + 1
+            plan = data_proof_layout(public.run, 4, TINY)
+            values = 3 if cross else 5
+            assert plan.pad_count() == PadCount(4 * values + 2 * (7 + plan.dataset.code.log_row) + 2)
             count = public.pad_count()
             assert (count.singles, count.products) == (singles, 1 + 2 * v + int(cross) + 2 * (2 * layers - 1))
 
@@ -388,12 +404,16 @@ def test_pad_counts_of_the_specification() -> None:
 def test_error_terms_of_the_budget() -> None:
     listed = {row[0] for row in rows(section(read("SECURITY.md"), "Error budget")) if row[0] != "term"}
     tiny = tiny_run(seeded=False)
-    reports = [segment_report(tiny.public), certificate_report("data", data_certificate_layout(tiny.run, TINY))]
+    reports = [
+        segment_report(tiny.public),
+        certificate_report("data", data_certificate_layout(tiny.run, TINY)),
+        data_proof_report(data_proof_layout(tiny.run, 3, TINY)),
+    ]
     names = set()
     for report in reports:
         for term in report.terms:
             where, _, what = term.name.partition(": ")
-            opening = where in {*tiny.public.openings, "target", "limbs"}
+            opening = where in {*tiny.public.openings, *data_proof.OPENINGS, "target", "limbs"}
             if what == "positions":
                 names.add("positions")
             else:

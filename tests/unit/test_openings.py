@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from zkdl.errors import ResourceError, UsageError
 from zkdl.progress import ALMOST, PHASES
 from zkdl.proof.verify import verify
 from zkdl.rundir import RunDirectory
-from zkdl.session import RETRIES, Session
+from zkdl.session import Session
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.weights import Weights
@@ -164,7 +165,7 @@ def test_progress_of_a_real_proof(trained: Path, tmp_path: Path) -> None:
     path, seen = copy(trained, tmp_path / "run"), []
     session(path).prove(path / "run.zkproof", progress=lambda what, done: seen.append((what, done)))
     phases = {what.split(": ")[1] for what, _ in seen if ": " in what}
-    assert phases == {*PHASES, "certificate"} - {"products"}
+    assert phases == {*PHASES, "certificate", "links"} - {"products"}
     done = [part for _, part in seen]
     assert done == sorted(done) and done[0] == 0 and len(set(done)) > 12
     assert seen[-1] == ("done", 1.0) and done.count(1.0) == 1 and max(done[:-1]) <= ALMOST
@@ -183,10 +184,14 @@ def test_another_release_is_another_opening(
     assert section.read_bytes() != before
     added = journal(path)[len(journal(proven)) :]
     segment = RunDirectory.open(path).segments()[1]
-    assert [entry["root"] for entry in added] == [
-        RunDirectory.open(path).read_statement()[0].data_root, segment.w_out.root, segment.w_in.root
-    ]  # fmt: skip
-    assert len({entry["proof"] for entry in added}) == 1
+    data_root = RunDirectory.open(path).read_statement()[0].data_root
+    roots = [str(entry["root"]) for entry in added]
+    # The segment, with a link of its own, and the data proof: the dataset, the new link and both old ones.
+    assert roots[:2] == [segment.w_out.root, segment.w_in.root]
+    assert roots[3] == data_root and roots[2] == roots[5] and len(roots) == 7
+    assert not {roots[2]} & {entry["root"] for entry in journal(proven)}
+    assert {roots[4], roots[6]} < {entry["root"] for entry in journal(proven)}
+    assert len({entry["proof"] for entry in added[:3]}) == len({entry["proof"] for entry in added[3:]}) == 1
     assert verify(path / "run.zkproof", parameter_sets=SETS).complete
 
 
@@ -207,36 +212,111 @@ def test_changed_files_are_not_proven(trained: Path, tmp_path: Path, name: str) 
     assert caught.value.code == "RUN_DAMAGED" and caught.value.where["file"] == str(path / name)
 
 
-def test_training_stops_before_a_segment_that_could_not_be_proven(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_links_are_opened_by_their_segment_and_by_the_data_proof(proven: Path) -> None:
+    run = RunDirectory.open(proven).read_statement()[0]
+    used = Counter(str(entry["root"]) for entry in journal(proven))
+    stored = {run.data_root, *(segment.w_out.root for segment in RunDirectory.open(proven).segments())}
+    links = {root: count for root, count in used.items() if root not in stored}
+    assert used[run.data_root] == 2 and list(links.values()) == [2, 2, 2]
+    assert {entry["budget"] for entry in journal(proven) if entry["root"] in links} == {run.data_budget}
+
+
+def test_a_proof_of_more_segments_is_another_data_proof(trained: Path, tmp_path: Path) -> None:
+    """Proven before the training was over: the finished segments stay, the data proof is made anew, in the bytes of a run
+    that was proven once."""
+    path = copy(trained, tmp_path / "run")
+    later = path / "segments" / "2.json"
+    kept = later.read_bytes()
+    later.unlink()
+    prove(path)
+    assert len(verify(path / "run.zkproof", parameter_sets=SETS).segments) == 2
+    before, sections = journal(path), {file.name: file.read_bytes() for file in (path / "sections").iterdir()}
+    later.write_bytes(kept)
+    whole = prove(path)
+    assert verify(path / "run.zkproof", parameter_sets=SETS).complete
+    assert whole == prove(copy(trained, tmp_path / "once"))
+    for name, data in sections.items():
+        assert (path / "sections" / name).read_bytes() == data
+    data_root = RunDirectory.open(path).read_statement()[0].data_root
+    assert Counter(entry["root"] for entry in journal(path))[data_root] == 3
+    assert journal(path)[: len(before)] == before
+
+
+def test_a_data_proof_of_another_segment_s_bytes_is_made_again(
+    proven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every segment ends after one step instead of four, as after range stops: 16 steps need 16, planned are 4."""
+    """The process dies after another release has proven a lost segment, before the data proof: the old one is gone."""
+    path = copy(proven, tmp_path / "run")
+    (path / "sections" / "segment-1.bin").unlink()
+    monkeypatch.setattr("zkdl.openings.__version__", "another")
+    with monkeypatch.context() as dying:
+        dying.setattr("zkdl.sections.prove_data", lambda *arguments, **named: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            prove(path)
+    assert not (path / "sections" / "dataset-3.bin").exists()
+    prove(path)
+    assert verify(path / "run.zkproof", parameter_sets=SETS).complete
+
+
+def test_a_damaged_section_is_found_before_the_data_proof(proven: Path, tmp_path: Path) -> None:
+    """Its link can only be made again from a section that is a proof, and from the data that it was made from."""
+    path = copy(proven, tmp_path / "run")
+    (path / "sections" / "dataset-3.bin").unlink()
+    section = path / "sections" / "segment-1.bin"
+    data = bytearray(section.read_bytes())
+    data[len(data) // 2] ^= 1
+    section.write_bytes(bytes(data))
+    with pytest.raises(UsageError) as caught:
+        prove(path)
+    assert (caught.value.code, caught.value.where["file"]) == ("RUN_DAMAGED", str(section)) and caught.value.hint
+    section.unlink()
+    assert prove(path) == (proven / "run.zkproof").read_bytes()
+
+
+@pytest.mark.parametrize("budget", [2, 10])
+def test_any_number_of_segments_has_the_same_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    """Every segment ends after one step instead of two: one data proof all the same."""
+    monkeypatch.setattr("zkdl.session.RETRIES", budget - 2)
     path = tmp_path / "run"
-    statement, data = draft(steps=16)
-    run = session(path).begin(statement, data.features, data.labels, 4)
-    assert run.data_budget == 4 + RETRIES
+    run = begin(path)
+    assert run.data_budget == budget
 
     def short(run: RunStatement, features: object, labels: object, segment_steps: int) -> Trainer:
         return Trainer(run, features, labels, 1)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr("zkdl.session.Trainer", short)
-    for _ in range(2):
-        with pytest.raises(ResourceError) as caught:
-            train(path)
-        assert (caught.value.code, caught.value.exit_status) == ("BUDGET", 5)
-        assert caught.value.hint and caught.value.where["step"] == run.data_budget - 1
-        assert len(RunDirectory.open(path).segments()) == run.data_budget - 1
+    train(path)
     prove(path)
     found = verify(path / "run.zkproof", parameter_sets=SETS)
-    assert found.whole_chain and not found.complete and len(found.segments) == 11
-    # Proven or not, the openings are the same ones.
-    with pytest.raises(ResourceError):
-        train(path)
+    assert found.complete and len(found.segments) == 6
 
 
-def test_openings_spent_by_another_release_count_while_training(
+def test_training_stops_before_a_segment_that_could_not_be_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Every proof of a part of the run is another opening of the dataset; the last one is not for training to plan with."""
+    monkeypatch.setattr("zkdl.session.RETRIES", 1)
+    path = tmp_path / "run"
+    run = begin(path)
+    trained = iter(session(path).train())
+    for _ in range(2):
+        next(trained)
+        trained.close()
+        prove(path)
+        trained = iter(session(path).train())
+    with pytest.raises(ResourceError) as caught:
+        next(trained)
+    assert (caught.value.code, caught.value.exit_status) == ("BUDGET", 5)
+    assert caught.value.hint and caught.value.where["step"] == 4
+    # What is there can be proven again, and no more.
+    prove(path)
+    found = verify(path / "run.zkproof", parameter_sets=SETS)
+    assert run.data_budget == 3 and found.whole_chain and not found.complete and len(found.segments) == 2
+
+
+def test_openings_spent_by_another_release_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zkdl.session.RETRIES", 2)
     path = tmp_path / "run"
     begin(path)
@@ -248,14 +328,14 @@ def test_openings_spent_by_another_release_count_while_training(
         prove(path)
         for section in (path / "sections").iterdir():
             section.unlink()
-    # Five openings: two by each release, one is left for a section of these four.
-    monkeypatch.undo()
-    with pytest.raises(ResourceError) as caught:
-        train(path)
-    assert caught.value.code == "BUDGET" and len(RunDirectory.open(path).segments()) == 1
+    # Four openings, two by each release: a third one has none left, and neither has a data proof of more segments.
+    monkeypatch.setattr("zkdl.openings.__version__", "c")
+    for work in (train, prove):
+        with pytest.raises(ResourceError) as caught:
+            work(path)
+        assert caught.value.code == "BUDGET" and len(RunDirectory.open(path).segments()) == 1
     monkeypatch.setattr("zkdl.openings.__version__", "b")
-    with pytest.raises(ResourceError) as caught:
+    with pytest.raises(ResourceError):
         train(path)
-    assert len(RunDirectory.open(path).segments()) == 2
     prove(path)
-    assert len(verify(path / "run.zkproof", parameter_sets=SETS).segments) == 2
+    assert len(verify(path / "run.zkproof", parameter_sets=SETS).segments) == 1

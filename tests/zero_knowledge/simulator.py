@@ -1,4 +1,4 @@
-"""The simulator of a segment's proof: knows the statement and the challenges, no witness.
+"""The simulators of a segment's proof and of a data proof: they know the statement and the challenges, no witness.
 
 Masked scalars, row messages and opened columns are uniform. y is uniform with the sum that the constraints
 require. Columns of the masks are what the verifier's equations make of the rest, other leaves are random.
@@ -17,6 +17,8 @@ from zkdl.commitment.ligero import MASK_ROWS, encode_message
 from zkdl.commitment.parameters import CodeShape
 from zkdl.hiding.ledger import VerifierLedger
 from zkdl.proof import security
+from zkdl.proof.data_claims import SegmentLink, dataset_claims, link_claims
+from zkdl.proof.data_proof import OPENINGS, DataProofLayout
 from zkdl.proof.flow import open_all, reduce
 from zkdl.proof.public import SegmentPublic
 from zkdl.proof.segment_verifier import SegmentVerifier
@@ -27,26 +29,18 @@ from zkdl.transcript.channel import _work
 Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-class Simulator(SegmentVerifier):
-    """Runs the verifier's side with invented messages, then solves for what depends on the columns."""
+class Inventor:
+    """Solves for what depends on the columns. names: openings, in order; roots: of what is opened, found here."""
 
+    backend: Backend
     channel: InventingChannel
+    ledger: VerifierLedger
+    pad_shape: pad_commitment.PadShape
+    pad_root: bytes
+    pending: dict[str, opening.Pending]
+    roots: dict[str, bytes]
 
-    def __init__(self, backend: Backend, public: SegmentPublic, initial: Weights | None, seed: int) -> None:
-        self.channel = InventingChannel(seed)
-        stored = {name: bytes(32) for name in ("dataset", "w_out", *(() if public.seeded else ("w_in",)))}
-        super().__init__(backend, public, self.channel, stored, initial)
-
-    def grind(self, bits: int) -> None:
-        if bits:
-            nonce = next(
-                n
-                for n in range(1 << 40)
-                if not _work(self.channel.transcript.fork_digest(), n.to_bytes(8, "little")) >> (64 - bits)
-            )
-            self.channel.keep("grind", nonce.to_bytes(8, "little"))
-
-    def finish(self) -> None:
+    def invent_columns(self) -> None:
         self.ledger.check_used_up()
         pending = self._pads()
         names = list(self.pending)
@@ -92,11 +86,11 @@ class Simulator(SegmentVerifier):
             masks[:, first : first + 2] = backend.k_sub(
                 encode_message(backend, *message, shape.domain, indices), combined
             )
-        root = self._tree(shape, indices, columns)
-        if name == "witness":
-            self.channel.replace("root/witness", root)
-        else:
-            self.roots[name] = root
+        trees = len(pending.root) // 32
+        parts = np.split(columns, trees, axis=1)
+        self.roots[name] = b"".join(self._tree(shape, indices, np.ascontiguousarray(part)) for part in parts)
+        if name in ("witness", "link"):
+            self.channel.replace(f"root/{name}", self.roots[name])
         self.channel.replace(f"root/mask/{name}", self._tree(shape, indices, masks))
 
     def _pad_columns(self, pending: pad_commitment.PendingPads, indices: Indices) -> None:
@@ -116,6 +110,53 @@ class Simulator(SegmentVerifier):
         self.channel.replace("root/pads", self._tree(code, indices, columns))
 
 
+class Simulator(Inventor, SegmentVerifier):
+    """Runs the verifier's side with invented messages."""
+
+    channel: InventingChannel
+
+    def __init__(self, backend: Backend, public: SegmentPublic, initial: Weights | None, seed: int) -> None:
+        self.channel = InventingChannel(seed)
+        stored = {name: bytes(32) for name in ("w_out", *(() if public.seeded else ("w_in",)))}
+        super().__init__(backend, public, self.channel, stored, initial)
+
+    def grind(self, bits: int) -> None:
+        if bits:
+            nonce = next(
+                n
+                for n in range(1 << 40)
+                if not _work(self.channel.transcript.fork_digest(), n.to_bytes(8, "little")) >> (64 - bits)
+            )
+            self.channel.keep("grind", nonce.to_bytes(8, "little"))
+
+    def finish(self) -> None:
+        self.invent_columns()
+
+
+class DataSimulator(Inventor):
+    """The verifier's side of a data proof with invented messages; roots of the links and of the dataset are found here."""
+
+    def __init__(self, backend: Backend, layout: DataProofLayout, links: list[SegmentLink], seed: int) -> None:
+        self.backend, self.channel = backend, InventingChannel(seed)
+        self.ledger, self.pad_shape = VerifierLedger(layout.pad_count(), self.channel), layout.pad_shape()
+        self.roots, self.pending = {}, {}
+        masks = {name: self.channel.receive_bytes(f"root/mask/{name}", 32) for name in OPENINGS}
+        self.pad_root = self.channel.receive_bytes("root/pads", 32)
+        hidden = self.ledger.receive("data-values", len(links) * layout.values)
+        values = [hidden[i : i + layout.values] for i in range(0, len(hidden), layout.values)]
+        merge = self.channel.transcript.challenge("merge-features")
+        claims = {
+            "links": link_claims(backend, values),
+            "dataset": dataset_claims(backend, layout.run, layout.dataset, links, values, merge),
+        }
+        trees = {"links": bytes(32 * len(links)), "dataset": bytes(32)}
+        for name in OPENINGS:
+            self.pending[name] = opening.verify(
+                self.ledger, backend, layout.code(name), trees[name], masks[name], claims[name], name
+            )
+        self.invent_columns()
+
+
 def simulate(
     backend: Backend, public: SegmentPublic, initial: Weights | None, seed: int
 ) -> tuple[bytes, dict[str, bytes], VerifierLedger]:
@@ -123,5 +164,5 @@ def simulate(
     simulator = Simulator(backend, public, initial, seed)
     simulator.receive_roots()
     open_all(simulator, public, reduce(simulator, public, security.segment_grinding_bits(public)))
-    roots = {name: root for name, root in simulator.roots.items() if name != "witness"}
+    roots = {name: root for name, root in simulator.roots.items() if name not in ("witness", "link")}
     return simulator.channel.proof(), roots, simulator.ledger

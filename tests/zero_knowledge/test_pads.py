@@ -35,7 +35,7 @@ SHAPES = [
     dict(widths=(6, 5, 3), loss="ce", weight_frac=20, seeded=False),
 ]
 # What is sent in the clear. Roots hide by salts, messages by masks, d and e by one-time triples.
-CLEAR = {"grind", "pads/test", "pads/linear", "sacrifice", "root/witness", "root/pads"}
+CLEAR = {"grind", "pads/test", "pads/linear", "sacrifice", "root/witness", "root/link", "root/pads"}
 
 
 class Listening(ProverChannel):
@@ -56,11 +56,11 @@ def _prover(tiny: Tiny, fixed: bool = True) -> SegmentProver:
     witness, weights = tiny.witness()
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
-    stored = StoredCommitments(
-        tiny.dataset.committed, None if tiny.w_in is None else tiny.w_in.committed, w_out.committed
-    )
+    stored = StoredCommitments(None if tiny.w_in is None else tiny.w_in.committed, w_out.committed)
     both = (tiny.weights_in, weights)
-    prover = SegmentProver(tiny.backend, public, replace(witness, public=public), both, stored, Entropy(bytes(32)))
+    prover = SegmentProver(
+        tiny.backend, public, replace(witness, public=public), both, stored, Entropy(bytes(32)), KEYS["link"]
+    )
     channel = Listening(FixedTranscript() if fixed else prover.ledger.channel.transcript)
     channel.sent = []
     prover.ledger.channel = channel
@@ -142,7 +142,7 @@ def test_messages_of_openings_do_not_depend_on_pads_and_masks_do_not_repeat() ->
 def test_masks_cover_the_whole_dimension_over_the_extension() -> None:
     prover = _prover(tiny_run(seeded=False))
     for name, masks in prover.masks.items():
-        shape = prover.committed[name].shape
+        shape = prover.public.code(name)
         assert shape.random == shape.queries * shape.openings
         for values, random in (masks.fold, masks.low_degree):
             assert values.shape == (shape.row, 2) and random.shape == (shape.random, 2)

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.tiny import KEYS, SETS, TINY, Tiny, tiny_run
+from tests.support.tiny import KEYS, SETS, TINY, Tiny, second_segment, tiny_run
 from tests.support.trainer import Cheat
 from tests.zero_knowledge.fixed import RecordingEntropy, words
+from zkdl.algebra.extension import Ext
 from zkdl.backend.select import get_backend, is_native_available
 from zkdl.commitment.ligero import Committed
+from zkdl.commitment.link import commit_link, link_shape
 from zkdl.commitment.stored import commit_dataset, commit_weights
 from zkdl.hiding.entropy import Entropy, fresh_key
 from zkdl.proof.prove import prove_data_certificate, prove_with_witness
@@ -25,28 +27,27 @@ def _prove(tiny: Tiny, secret: bytes, given: tuple[SegmentWitness, Weights] | No
     witness, weights = given or tiny.witness()
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
-    return prove_with_witness(
+    proof, link = prove_with_witness(
         public,
         replace(witness, public=public),
         tiny.weights_in,
         weights,
-        tiny.dataset,
         tiny.w_in,
         w_out,
         secret,
+        KEYS["link"],
         backend=tiny.backend,
     )
+    return proof + tiny.prove_data([link], secret)
 
 
 def _prover(tiny: Tiny, entropy: Entropy) -> SegmentProver:
     witness, weights = tiny.witness()
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
-    stored = StoredCommitments(
-        tiny.dataset.committed, None if tiny.w_in is None else tiny.w_in.committed, w_out.committed
-    )
+    stored = StoredCommitments(None if tiny.w_in is None else tiny.w_in.committed, w_out.committed)
     both = (tiny.weights_in, weights)
-    return SegmentProver(tiny.backend, public, replace(witness, public=public), both, stored, entropy)
+    return SegmentProver(tiny.backend, public, replace(witness, public=public), both, stored, entropy, KEYS["link"])
 
 
 def _stored_words(tiny: Tiny, committed: list[Committed]) -> set[bytes]:
@@ -123,6 +124,42 @@ def test_other_weights_than_the_committed_ones_do_not_reuse_pads() -> None:
         for weights in (tiny.weights_in, changed)
     )
     assert not (one & two) - known
+
+
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+def test_data_proofs_share_nothing_but_the_stored_trees(loss: str) -> None:
+    """One link is opened by its segment's proof and by every data proof that speaks of it."""
+    tiny = tiny_run(loss=loss)
+    public, segment, link = tiny.prove_segment(*(given := tiny.witness()))
+    second = second_segment(replace(tiny, run=replace(tiny.run, steps=2 * tiny.run.steps)), given[1])
+    other = second.prove_segment(*second.witness())[2]
+    proofs = [tiny.prove_data([link], secret * 32) for secret in (b"1", b"2")]
+    # Under one secret, of one segment and of two.
+    proofs.append(tiny.prove_data([link, other], b"1" * 32))
+    assert proofs[0] == tiny.prove_data([link], b"1" * 32)
+    known = _stored_words(tiny, [tiny.dataset.committed, link.committed, other.committed])
+    found = [set(words(proof)) for proof in (segment, *proofs)]
+    for i in range(len(found)):
+        for j in range(i):
+            assert not (found[i] & found[j]) - known
+
+
+def test_links_bind_their_randomness_to_values_statement_and_budget() -> None:
+    tiny = tiny_run()
+    values, shape = [Ext(1, 2), Ext(3, 4)], tiny.public.link
+    budget = link_shape(5, TINY)
+    made = [
+        commit_link(tiny.backend, values, shape, KEYS["link"], b"statement"),
+        commit_link(tiny.backend, [Ext(1, 2), Ext(3, 5)], shape, KEYS["link"], b"statement"),
+        commit_link(tiny.backend, values, shape, KEYS["link"], b"another"),
+        commit_link(tiny.backend, values, budget, KEYS["link"], b"statement"),
+        commit_link(tiny.backend, values, shape, KEYS["secret"], b"statement"),
+    ]
+    assert made[0].root == commit_link(tiny.backend, values, shape, KEYS["link"], b"statement").root
+    for i in range(len(made)):
+        for j in range(i):
+            assert not set(made[i].random.reshape(-1).tolist()) & set(made[j].random.reshape(-1).tolist())
+            assert not set(words(made[i].salts.tobytes())) & set(words(made[j].salts.tobytes()))
 
 
 def test_labels_and_words_of_one_proof_never_repeat() -> None:

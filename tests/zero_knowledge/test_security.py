@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.tiny import tiny_run
+from tests.support.tiny import TINY, tiny_run
 from zkdl.commitment.pads import PadShape, pad_shape
 from zkdl.commitment.parameters import STANDARD, CodeShape, ParameterSet, code_shape
 from zkdl.errors import Rejected
 from zkdl.hiding.ledger import PadCount
 from zkdl.proof import security
+from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.proof.security import ErrorTerm, SecurityReport
+from zkdl.protocols import opening
+from zkdl.protocols.claims import Claims
 from zkdl.statement import requantise
 from zkdl.statement.state import Scales
 
@@ -174,6 +177,35 @@ def test_certificates_have_100_bits() -> None:
     report = security.certificate_report("data certificate", layout)
     assert report.bits >= 100
     assert "labels and padding" in {term.name for term in report.terms}
+
+
+@pytest.mark.parametrize("segments", [1, 40, 5000])
+def test_data_proofs_have_100_bits(segments: int) -> None:
+    public = _public((784, 128, 10), 64, 16)
+    report = security.data_proof_report(data_proof_layout(public.run, segments, STANDARD))
+    assert 100 <= report.bits < 102
+    claims = next(term for term in report.terms if term.name == "links: batching of claims")
+    assert claims.bits == pytest.approx(128 - math.log2(3 * segments), abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_claims_of_a_data_proof_are_counted(loss: str, layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, int] = {}
+    original = opening.prove
+
+    def counting(ledger: object, backend: object, committed: object, masks: object, claims: Claims, label: str) -> None:
+        made[label] = len(claims.claims)
+        original(ledger, backend, committed, masks, claims, label)  # type: ignore[arg-type]  # passed through
+
+    tiny = tiny_run(widths=(6, 5, 4, 3) if layers == 3 else (6, 3), loss=loss)
+    link = tiny.prove_segment(*tiny.witness())[2]
+    monkeypatch.setattr(opening, "prove", counting)
+    tiny.prove_data([link])
+    terms = {t.name: t for t in security.data_proof_report(data_proof_layout(tiny.run, 1, TINY)).terms}
+    assert set(made) == {"links", "dataset"}
+    for name, count in made.items():
+        assert 2 ** (security.FIELD_BITS - terms[f"{name}: batching of claims"].bits) == pytest.approx(count)
 
 
 @pytest.mark.parametrize("loss", ["ce", "mse"])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
-from tests.support.tiny import Tiny, tiny_run
+from tests.support.tiny import TINY, Tiny, tiny_run
 from tests.zero_knowledge.fixed import FixedTranscript
-from tests.zero_knowledge.simulator import simulate
-from zkdl.errors import Rejected
-from zkdl.proof import security
+from tests.zero_knowledge.simulator import DataSimulator, simulate
+from zkdl.errors import MalformedProof, Rejected
+from zkdl.proof import data_proof, security
+from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.flow import open_all, reduce
 from zkdl.proof.public import SegmentPublic
 from zkdl.proof.segment_verifier import SegmentVerifier, verify_segment
+from zkdl.statement import sampler
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.weights import Weights
 from zkdl.transcript.channel import VerifierChannel
@@ -50,7 +53,7 @@ def test_simulated_transcript_is_accepted(shape: dict) -> None:
 
 def test_simulated_transcript_has_the_length_of_a_real_one_up_to_the_tree_paths() -> None:
     tiny = tiny_run(seeded=False)
-    public, real = tiny.prove(*tiny.witness())
+    public, real, _ = tiny.prove_segment(*tiny.witness())
     simulated, _, _ = simulate(tiny.backend, public, None, seed=6)
     # How many tree nodes are sent depends on the positions alone.
     assert len(real) % 32 == len(simulated) % 32
@@ -73,3 +76,37 @@ def test_the_programmed_verifier_still_checks(place: int) -> None:
     changed[place] ^= 1
     with pytest.raises(Rejected):
         _accepts(tiny, tiny.public, bytes(changed), roots)
+
+
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+@pytest.mark.parametrize("segments", [1, 3])
+def test_simulated_data_proof_is_accepted(loss: str, segments: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without values: the roots of links and dataset are the simulator's own."""
+    tiny = tiny_run(loss=loss)
+    # The points are public; where they come from does not matter.
+    points = tiny.prove_segment(*tiny.witness())[2].public
+    layout = data_proof_layout(tiny.run, segments, TINY)
+    seed = sampler.seed(tiny.run)
+    simulator = DataSimulator(tiny.backend, layout, [points] * segments, seed=9)
+    roots = simulator.roots
+    assert len(roots["links"]) == 32 * segments and len(roots["dataset"]) == 32
+    links = [replace(points, root=roots["links"][32 * i : 32 * (i + 1)]) for i in range(segments)]
+    here = replace(layout, run=replace(tiny.run, data_root=roots["dataset"].hex()))
+    proof = simulator.channel.proof()
+    # The real oracle knows nothing of it; the programmed one accepts it, and still checks.
+    for oracle, changed, accepted in (
+        (FixedTranscript, False, True),
+        (FixedTranscript, True, False),
+        (None, False, False),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(sampler, "seed", lambda run: seed)
+            if oracle is not None:
+                patch.setattr(data_proof, "Transcript", lambda protocol, statement: FixedTranscript())
+            data = bytes([proof[0] ^ 1]) + proof[1:] if changed else proof
+            try:
+                data_proof.verify(tiny.backend, here, links, io.BytesIO(data))
+                found = True
+            except (Rejected, MalformedProof):
+                found = False
+        assert found == accepted

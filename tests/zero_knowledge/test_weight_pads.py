@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.tiny import TINY, Tiny, tiny_run
+from tests.support.tiny import KEYS, TINY, Tiny, tiny_run
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.leaves import leaves
 from zkdl.commitment import stored
@@ -167,10 +167,11 @@ def _proof(tiny: Tiny, kind: type[SegmentProver]) -> tuple[Any, bytes, SegmentPr
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
     assert tiny.w_in is not None
-    commitments = StoredCommitments(tiny.dataset.committed, tiny.w_in.committed, w_out.committed)
+    commitments = StoredCommitments(tiny.w_in.committed, w_out.committed)
     both, entropy = (tiny.weights_in, weights), Entropy(b"j" * 32)
-    prover = kind(tiny.backend, public, replace(witness, public=public), both, commitments, entropy)
-    return public, prove_witness(prover), prover
+    prover = kind(tiny.backend, public, replace(witness, public=public), both, commitments, entropy, KEYS["link"])
+    proof = prove_witness(prover)
+    return public, proof + tiny.prove_data([prover.prover_link()]), prover
 
 
 @pytest.mark.parametrize("widths", [(6, 5, 4, 3), (3, 5, 7, 6, 5), (5, 9, 3, 2)])

@@ -130,6 +130,13 @@ class ProverLedger(Ledger):
         self.channel = channel
         self._pads = from_array(pads)
 
+    def reveal(self, expression: Affine) -> Ext:
+        """What an expression hides."""
+        value = expression.known
+        for pad, coefficient in expression.terms.items():
+            value = value + coefficient * self._pads[pad]
+        return value
+
     def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
         pads = [self._take_single() for _ in values]
         hidden = [Affine(value - self._pads[pad], {pad: ONE}) for pad, value in zip(pads, values, strict=True)]

@@ -12,9 +12,9 @@ import numpy as np
 from zkdl.algebra.extension import ONE, Array, Ext, to_array
 from zkdl.backend.base import Backend
 from zkdl.hiding.ledger import Affine, constant
+from zkdl.proof.data_claims import LEAF, MATMUL, UNROLL, DataPoints, Place
 from zkdl.proof.public import SegmentPublic
-from zkdl.protocols.claims import Claims, Part
-from zkdl.protocols.gather import example_weights
+from zkdl.protocols.claims import Claims, Part, vector
 from zkdl.protocols.lookup import LeafEquation
 from zkdl.protocols.loss import DivisionClaims
 from zkdl.protocols.matmul import MatmulClaims
@@ -159,7 +159,7 @@ class Assembly:
                 continue
             name = f"pad-{present}"
             if name not in claims.in_rows:
-                masked = claims.in_rows["row"].copy()
+                masked = vector(claims.in_rows["row"]).copy()
                 masked[: present * (len(masked) // n_units)] = 0
                 claims.in_rows[name] = masked
             parts.append(Part(name, column.first_row + column.rows - 1, power.array().reshape(1, 2)))
@@ -167,48 +167,23 @@ class Assembly:
         if parts:
             claims.add(constant(0), parts)
 
-    def dataset(self, merge: Ext) -> Claims:
-        """A_0 at (x', t', beta) and (x', s', b') merged by a challenge, and the labels."""
-        claims, reduced, public = Claims(), self.reduced, self.public
-        m, u, data = reduced.matmul, reduced.unroll, public.dataset
-        beta = self.slot[self.layout.log_steps :]
-        padded = data.padded_examples
-
-        def examples(steps: list[Ext], batch: list[Ext]) -> Array:
-            return example_weights(self.backend, public.indices, steps, batch, padded)
-
-        at_matmul, at_unroll = examples(m.step_point, beta), examples(u.step_point, u.example_point)
-        units = np.ascontiguousarray(self._eq(m.low(public.shape.log_widths[0]))[: data.features])
-        both = self.backend.k_add(at_matmul, self.backend.k_mul(at_unroll, merge.array()))
-        self._dataset_claim(claims, m.activations[0] + u.activations[0] * merge, "features", both, 0, units)
+    def data(self) -> tuple[list[Affine], DataPoints]:
+        """The hidden values of the data, and where they are taken: A_0 at (x', t', beta) and (x', s', b'), then labels."""
+        reduced, public = self.reduced, self.public
+        m, u, virtual = reduced.matmul, reduced.unroll, reduced.equation.virtual
+        steps, beta = self.slot[: self.layout.log_steps], self.slot[self.layout.log_steps :]
+        units = np.ascontiguousarray(self._eq(m.low(public.shape.log_widths[0]))[: public.run.widths[0]])
+        values = [m.activations[0], u.activations[0]]
+        places: list[Place] = [(m.step_point, beta), (u.step_point, u.example_point)]
         if public.cross_entropy:
             if reduced.label is None:
                 raise ValueError("cross-entropy has a label value")
-            at_leaf = examples(self.slot[: self.layout.log_steps], beta)
-            weights = reduced.equation.virtual["label"]
-            self._dataset_claim(claims, reduced.label, "labels", at_leaf, data.features, weights)
-            return claims
-        zeta = reduced.equation.virtual[f"Z{public.run.L}"]
-        classes = np.ascontiguousarray(self._eq(m.low(public.shape.log_widths[-1]))[: data.classes])
-        first, folded, last = self._labels()
-        for value, name, vector, weights in (
-            (first, "labels-matmul", at_matmul, classes),
-            (folded, "labels-unroll", at_unroll, zeta),
-            (last, "labels-unroll", at_unroll, classes),
-        ):
-            if value is not None:
-                self._dataset_claim(claims, value, name, vector, data.features, weights)
-        return claims
-
-    def _dataset_claim(
-        self, claims: Claims, value: Affine, name: str, examples: Array, first: int, weights: Array
-    ) -> None:
-        data, parts = self.public.dataset, []
-        for block in range(data.blocks):
-            in_row = f"{name}-{block}"
-            claims.in_rows[in_row] = examples[block * data.code.row : (block + 1) * data.code.row]
-            parts.append(Part(in_row, block * data.block_rows + first, weights))
-        claims.add(value, parts)
+            places.append((steps, beta))
+            return [*values, reduced.label], DataPoints(tuple(places), units, ((LEAF, virtual["label"]),))
+        classes = np.ascontiguousarray(self._eq(m.low(public.shape.log_widths[-1]))[: public.run.classes])
+        zeta, last = virtual[f"Z{public.run.L}"], public.run.L
+        labels = ((MATMUL, classes), (UNROLL, zeta), (UNROLL, classes)) if last > 1 else ((UNROLL, zeta),)
+        return [*values, *reduced.labels], DataPoints(tuple(places), units, labels)
 
     def weights(self, values: WeightValues, with_transposed: bool) -> Claims:
         """W at (x', zeta_l), biases at zeta_l and, for W_in, W_{l+1} at (pi_l, x')."""

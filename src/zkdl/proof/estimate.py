@@ -19,9 +19,10 @@ from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.commitment.ligero import KEPT_CODE_BYTES
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
+from zkdl.proof.data_proof import DataProofLayout, data_proof_layout
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
-from zkdl.proof.security import run_error_bits, segment_report
+from zkdl.proof.security import data_proof_report, run_error_bits, segment_report
 from zkdl.protocols.lookup import LeafLayout
 from zkdl.statement import bounds, requantise
 from zkdl.statement.run import RunStatement
@@ -68,7 +69,7 @@ class Estimate:
             ("steps", f"{self.steps} in {self.segments} segments of at most {self.segment_steps}"),
             ("prove, per step", f"{self.prove_s_per_step * 1e3:.0f} ms"),
             ("prove, all steps", f"{self.prove_s:.1f} s"),
-            ("once per dataset", f"{self.one_time_s:.1f} s (commitment and certificate)"),
+            ("once per dataset", f"{self.one_time_s:.1f} s (commitment, certificate, data proof)"),
             ("peak memory", f"{self.peak_bytes / 2**30:.2f} GiB"),
             ("proof", f"{self.proof_bytes / 2**20:.1f} MiB"),
             ("soundness", f"2^-{self.soundness_bits:.1f} per query, 2^-{self.run_bits:.1f} summed over the run"),
@@ -209,11 +210,11 @@ def _witness_s(public: SegmentPublic, rates: Rates) -> float:
 def _segment_s(public: SegmentPublic, rates: Rates) -> dict[str, float]:
     """By phase of the progress reports."""
     layout = public.layout
-    witness, weights, data, pads = layout.code, layout.weights.code, public.dataset.code, public.pad_shape().code
-    opened = [witness, data, *[weights] * (len(public.openings) - 2)]
+    witness, weights, pads = layout.code, layout.weights.code, public.pad_shape().code
+    opened = [public.code(name) for name in public.openings]
     return {
         "witness": _witness_s(public, rates),
-        "commit": sum(_commit_s(code, rates) for code in (witness, weights, pads))
+        "commit": sum(_commit_s(code, rates) for code in (witness, public.link, weights, pads))
         + PYTHON_TO_COMMIT * rates.interpreted,
         "lookups": _lookups_s(layout.leaves, rates) + 8 * witness.rows * witness.row * rates.folded,
         "open": sum(_open_s(code, rates) for code in opened) + PYTHON_TO_OPEN * rates.interpreted,
@@ -234,6 +235,13 @@ def _peak_bytes(public: SegmentPublic) -> int:
     return INTERPRETER_BYTES + stored + segment + 32 * weights + features
 
 
+def _data_proof_bytes(layout: DataProofLayout) -> int:
+    """The dataset, and for every segment its vectors over the examples, each with a folded row, half of both bound."""
+    vectors = 2 if layout.values == 3 else 3
+    folded = 48 * layout.segments * vectors * layout.dataset.padded_examples
+    return INTERPRETER_BYTES + _code_bytes(layout.dataset.code) + folded
+
+
 def estimate(
     run: RunStatement,
     segment_steps: int,
@@ -252,15 +260,18 @@ def estimate(
     certificate = data_certificate_layout(run, parameters)
     leaves = certificate.leaves.leaves
     certificate_peak = _code_bytes(public.dataset.code) + BYTES_PER_LEAF * leaves + INTERPRETER_BYTES
-    peak = max(_peak_bytes(public), certificate_peak)
+    data_proof = data_proof_layout(run, segments, parameters)
+    peak = max(_peak_bytes(public), certificate_peak, _data_proof_bytes(data_proof))
     rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain, peak)
-    one_time = _commit_s(public.dataset.code, rates) + _open_s(public.dataset.code, rates)
+    one_time = _commit_s(public.dataset.code, rates) + 2 * _open_s(public.dataset.code, rates)
     one_time += _lookups_s(certificate.leaves, rates) + (PYTHON_TO_COMMIT + PYTHON_TO_OPEN) * rates.interpreted
     pads = public.pad_shape().code
-    codes = [public.layout.code, public.dataset.code, public.layout.weights.code, public.layout.weights.code, pads]
+    codes = [public.layout.code, public.link, public.layout.weights.code, public.layout.weights.code, pads]
     size = segments * sum(opening_bytes(code) for code in codes)
     size += opening_bytes(public.dataset.code) + opening_bytes(certificate.code) + opening_bytes(pads)
-    report = segment_report(public)
+    size += segments * opening_bytes(public.link) + opening_bytes(public.dataset.code)
+    size += opening_bytes(data_proof.pad_shape().code)
+    reports = [segment_report(public), data_proof_report(data_proof)]
     per_segment = sum(_segment_s(public, rates).values())
     # The certificate comes first, so it meets the fresh memory; segments reuse it as far as it goes.
     one_time += (certificate_peak - INTERPRETER_BYTES) * rates.fresh
@@ -274,6 +285,6 @@ def estimate(
         one_time_s=one_time,
         peak_bytes=peak,
         proof_bytes=size,
-        soundness_bits=report.bits,
-        run_bits=run_error_bits([report] * segments),
+        soundness_bits=min(report.bits for report in reports),
+        run_bits=run_error_bits([reports[0]] * segments + reports[1:]),
     )

@@ -7,9 +7,10 @@ Transcript:
     3  cross-entropy: division
     4  R1 + R2 of all layers -> (x', t')
     5  P: W_in, W_out values there;  unrolling + R7 -> (s', b');  squared error: P: label values
-    6  one opening per commitment: witness, dataset, W_in, W_out
+    6  P: root of the link, which holds the values of the data;  one opening per commitment: witness, link, W_in, W_out
     7  V: chi;  P: sacrifice;  pad proof
     8  V: positions of every commitment;  P: columns
+What the link holds is compared with the dataset by the data proof of the whole container (`proof/data_proof.py`).
 Soundness error: the terms of the modules called here, collected in `proof/security.py`.
 """
 
@@ -22,6 +23,7 @@ from zkdl.backend.base import Backend
 from zkdl.errors import InternalError
 from zkdl.hiding.ledger import Affine, ProverLedger, VerifierLedger
 from zkdl.proof.assembly import Assembly, Reduced
+from zkdl.proof.data_claims import DataPoints, link_claims
 from zkdl.proof.public import SegmentPublic
 from zkdl.protocols.claims import Claims
 from zkdl.protocols.fractions import LeafClaim
@@ -54,6 +56,8 @@ class Party(Protocol):
     def unroll(self, claims: MatmulClaims, start: WeightValues, end: WeightValues) -> UnrollClaims: ...
 
     def label_values(self, leaf: LeafEquation, matmul: MatmulClaims, unroll: UnrollClaims) -> list[Affine]: ...
+
+    def link(self, values: list[Affine], points: DataPoints) -> None: ...
 
     def open(self, name: str, claims: Claims) -> None: ...
 
@@ -97,12 +101,14 @@ def open_all(party: Party, public: SegmentPublic, reduced: Reduced) -> None:
     """Steps 6 to 8."""
     transcript = party.ledger.channel.transcript
     assembly = Assembly(party.backend, public, reduced)
-    zero_challenge, merge = transcript.challenge("zero-pads"), transcript.challenge("merge-features")
+    values, points = assembly.data()
+    party.link(values, points)
+    zero_challenge = transcript.challenge("zero-pads")
     for name in public.openings:
         if name == "witness":
             claims = assembly.witness(zero_challenge)
-        elif name == "dataset":
-            claims = assembly.dataset(merge)
+        elif name == "link":
+            claims = link_claims(party.backend, [values])
         elif name == "w_in" and reduced.start is not None:
             claims = assembly.weights(reduced.start, with_transposed=True)
         elif name == "w_out":

@@ -58,7 +58,8 @@ def canonical_json(value: Any) -> bytes:
 
 def section_names(run: RunStatement, segments: int) -> list[str]:
     """Sections in file order: a function of the statement."""
-    return ["data", *(["initial"] if run.init_root is not None else []), *(f"segment-{i}" for i in range(segments))]
+    initial = ["initial"] if run.init_root is not None else []
+    return ["data", *initial, *(f"segment-{i}" for i in range(segments)), "dataset"]
 
 
 def write_container(

@@ -8,19 +8,24 @@ opening; other inputs give unrelated randomness. (One pad under two values would
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.algebra.extension import to_array
 from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
+from zkdl.commitment.link import commit_link
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment
-from zkdl.errors import InternalError, UsageError
+from zkdl.errors import InternalError, Rejected, UsageError
 from zkdl.hiding.entropy import Entropy
-from zkdl.proof import certificate
+from zkdl.proof import certificate, data_proof
+from zkdl.proof.data_claims import data_values
+from zkdl.proof.data_proof import DATASET_PROTOCOL, ProverLink, data_proof_layout
 from zkdl.proof.prover_tables import SegmentWitness, empty_columns, fill_multiplicities
 from zkdl.proof.public import PROTOCOL, SegmentPublic, segment_public
 from zkdl.proof.run_certificates import (
@@ -30,6 +35,8 @@ from zkdl.proof.run_certificates import (
     initial_certificate_layout,
 )
 from zkdl.proof.segment_prover import Progress, SegmentProver, StoredCommitments, prove_witness, silent
+from zkdl.proof.segment_verifier import verify_segment
+from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
@@ -126,27 +133,28 @@ def make_witness(
 def prove_segment(
     run: RunStatement,
     segment: SegmentStatement,
-    dataset: DatasetCommitment,
     w_in: WeightsCommitment | None,
     w_out: WeightsCommitment,
     weights_in: Weights,
     features: NDArray[np.int32],
     labels: NDArray[np.int32],
     secret: bytes,
+    link_key: bytes,
     *,
     backend: Backend,
     progress: Progress = silent,
     parameter_sets: dict[str, ParameterSet] | None = None,
-) -> bytes:
-    """Section "segment-i": re-executes the segment from weights_in and proves every step of it.
+) -> tuple[bytes, ProverLink]:
+    """Section "segment-i": re-executes the segment from weights_in and proves every step of it. Returns its link as well.
 
     Args:
+        link_key: 32 secret bytes; with them and the data the link can be made again from the section.
         w_in: None exactly when the segment starts from the public seed.
         features (N, d_0) int32, labels (N,) int32: the committed dataset.
     Raises: InternalError when a root differs from the statement's.
     """
     public = segment_public(run, segment, parameters_of(run, parameter_sets))
-    roots = {"dataset": (dataset.root.hex(), run.data_root), "w_out": (w_out.root.hex(), segment.w_out.root)}
+    roots = {"w_out": (w_out.root.hex(), segment.w_out.root)}
     roots["w_in"] = ("" if w_in is None else w_in.root.hex(), segment.w_in.root)
     for name, (found, stated) in roots.items():
         if found != stated:
@@ -155,7 +163,7 @@ def prove_segment(
     witness, weights_out = make_witness(public, weights_in, features, labels, backend)
     progress("witness", 1.0)
     return prove_with_witness(
-        public, witness, weights_in, weights_out, dataset, w_in, w_out, secret, backend=backend, progress=progress
+        public, witness, weights_in, weights_out, w_in, w_out, secret, link_key, backend=backend, progress=progress
     )
 
 
@@ -164,20 +172,63 @@ def prove_with_witness(
     witness: SegmentWitness,
     weights_in: Weights,
     weights_out: Weights,
-    dataset: DatasetCommitment,
     w_in: WeightsCommitment | None,
     w_out: WeightsCommitment,
     secret: bytes,
+    link_key: bytes,
     *,
     backend: Backend,
     progress: Progress = silent,
-) -> bytes:
+) -> tuple[bytes, ProverLink]:
     """The proof of a given witness; it is accepted only if the witness is right."""
     # Weights, features and labels are in the roots already, unless a caller passes others than were committed.
     secrets: list[NDArray[Any]] = [witness.matrix, witness.features, witness.slot_labels, witness.labels]
     for weights in (weights_in, weights_out):
         secrets += [*weights.W, *(b for b in weights.b if b is not None)]
     entropy = Entropy(secret, _context(PROTOCOL, public.statement_bytes(), _digest(secrets)))
-    stored = StoredCommitments(dataset.committed, None if w_in is None else w_in.committed, w_out.committed)
-    prover = SegmentProver(backend, public, witness, (weights_in, weights_out), stored, entropy, progress)
-    return prove_witness(prover)
+    stored = StoredCommitments(None if w_in is None else w_in.committed, w_out.committed)
+    prover = SegmentProver(backend, public, witness, (weights_in, weights_out), stored, entropy, link_key, progress)
+    return prove_witness(prover), prover.prover_link()
+
+
+def link_again(
+    run: RunStatement,
+    segment: SegmentStatement,
+    proof: bytes,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    link_key: bytes,
+    *,
+    backend: Backend,
+    parameter_sets: dict[str, ParameterSet] | None = None,
+) -> ProverLink:
+    """The link of a finished section: the section says where its values are taken, the data say what they are.
+
+    Raises: Rejected, MalformedProof when the section is not a proof of the segment from these data under this key.
+    """
+    public = segment_public(run, segment, parameters_of(run, parameter_sets))
+    found = verify_segment(public, io.BytesIO(proof), backend, initial_weights(run) if public.seeded else None)
+    values = data_values(backend, found.points, public.indices, features, labels)
+    committed = commit_link(backend, values, public.link, link_key, public.statement_bytes())
+    if committed.root != found.root:
+        raise Rejected("the data or the key are not those of the section", code="OPENING", step="root/link")
+    return ProverLink(found, values, committed)
+
+
+def prove_data(
+    run: RunStatement,
+    links: Sequence[ProverLink],
+    dataset: DatasetCommitment,
+    secret: bytes,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+    parameter_sets: dict[str, ParameterSet] | None = None,
+) -> bytes:
+    """Section "dataset": the values in the links of all segments, in order, are those of the committed dataset."""
+    layout = data_proof_layout(run, len(links), parameters_of(run, parameter_sets))
+    statement = data_proof.statement_bytes(layout, [link.public for link in links])
+    # The roots bind the values and the dataset already, unless a caller passes others than were committed.
+    values = [to_array(link.values) for link in links]
+    entropy = Entropy(secret, _context(DATASET_PROTOCOL, statement, _digest([*values, dataset.committed.matrix])))
+    return data_proof.prove(backend, layout, links, dataset.committed, entropy, progress)

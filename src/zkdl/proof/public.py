@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.commitment.link import link_shape
 from zkdl.commitment.pads import PadShape, pad_shape
-from zkdl.commitment.parameters import ParameterSet
+from zkdl.commitment.parameters import CodeShape, ParameterSet
 from zkdl.commitment.stored import DatasetLayout, dataset_layout, log2_ceil
 from zkdl.hiding.ledger import PadCount
 from zkdl.proof.layout import SegmentLayout, segment_layout
@@ -28,6 +29,7 @@ class SegmentPublic:
     """The statement of one segment with all derived sizes and public vectors.
 
     Attributes:
+        link: code of the link commitment, which holds the segment's values of the data.
         indices: (T, B) dataset rows, -1 where a batch has no example.
     """
 
@@ -36,6 +38,7 @@ class SegmentPublic:
     parameters: ParameterSet
     layout: SegmentLayout
     dataset: DatasetLayout
+    link: CodeShape
     shape: MatmulShape
     schedule: UpdateSchedule
     indices: NDArray[np.int64]
@@ -59,12 +62,16 @@ class SegmentPublic:
     @property
     def openings(self) -> list[str]:
         """Commitments in the order in which they are opened."""
-        return ["witness", "dataset", *([] if self.seeded else ["w_in"]), "w_out"]
+        return ["witness", "link", *([] if self.seeded else ["w_in"]), "w_out"]
+
+    def code(self, name: str) -> CodeShape:
+        """Code of an opening."""
+        return {"witness": self.layout.code, "link": self.link}.get(name, self.layout.weights.code)
 
     def statement_bytes(self) -> bytes:
         """What the transcript starts from: statement, table digests, sampler seed, sizes."""
         digests = b"".join(table.digest() for table in self.layout.tables.values())
-        codes = (self.layout.code, self.dataset.code, self.layout.weights.code, self.pad_shape().code)
+        codes = (self.layout.code, self.link, self.layout.weights.code, self.pad_shape().code)
         sizes = repr((self.parameters.name, *codes)).encode()
         parts = [
             self.run.canonical(),
@@ -91,9 +98,8 @@ class SegmentPublic:
             count += PadCount(singles=layers + biases + layers - 1)
         count += unroll.pads(self.shape, self.schedule)
         count += PadCount(singles=self.hidden_labels)
-        codes = {"witness": layout.code, "dataset": self.dataset.code}
         for name in self.openings:
-            count += opening.pads(codes.get(name, layout.weights.code))
+            count += opening.pads(self.code(name))
         return count
 
     def pad_shape(self) -> PadShape:
@@ -117,6 +123,7 @@ def segment_public(run: RunStatement, segment: SegmentStatement, parameters: Par
         parameters=parameters,
         layout=layout,
         dataset=dataset_layout(run.examples, run.widths[0], run.classes, run.data_budget, parameters),
+        link=link_shape(run.data_budget, parameters),
         shape=shape,
         schedule=UpdateSchedule(updates, sizes, layout.log_steps, layout.log_batch),
         indices=indices,

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from zkdl.algebra.extension import P
 from zkdl.commitment.pads import PadShape, pad_shape
 from zkdl.commitment.parameters import CodeShape
+from zkdl.proof.data_claims import values_per_segment
 
 if TYPE_CHECKING:
     from zkdl.proof.certificate import CertificateLayout
+    from zkdl.proof.data_proof import DataProofLayout
     from zkdl.proof.public import SegmentPublic
 
 FIELD_BITS = math.log2(P * P)
@@ -103,11 +105,14 @@ def mask_candidates(shape: PadShape) -> float:
     return (agreement - rate) / (agreement * agreement - rate)
 
 
+def _sacrifice() -> ErrorTerm:
+    return ErrorTerm("pads: sacrifice", "1 / |K|", over_field(1))
+
+
 def _pad_terms(shape: PadShape) -> list[ErrorTerm]:
     code, candidates = shape.code, mask_candidates(shape)
     distance = (1 - code.rate) / 2 * code.domain + 1
     return [
-        ErrorTerm("pads: sacrifice", "1 / |K|", over_field(1)),
         ErrorTerm("pads: constraints", f"{candidates:.0f} / |K|", over_field(candidates), "pads: row messages"),
         ErrorTerm("pads: low-degree test", "((1-rho)/2 n + 1) / |K|", over_field(distance), "pads: row messages"),
         _positions("pads", code),
@@ -151,13 +156,11 @@ def segment_report(public: SegmentPublic) -> SecurityReport:
         ErrorTerm("unrolling: combination", f"{equations} / |K|", over_field(equations)),
         ErrorTerm("unrolling: sumcheck round", "3 / |K|", over_field(3), times=slots),
         ErrorTerm("padding is zero", f"{len(layout.columns)} / |K|", over_field(len(layout.columns))),
-        ErrorTerm("features: merged claims", "1 / |K|", over_field(1)),
     ]
-    codes = {"witness": layout.code, "dataset": public.dataset.code}
-    claims = {"witness": 6 * layers + 4, "dataset": 4}
+    claims = {"witness": 6 * layers + 4, "link": values_per_segment(public.run)}
     for name in public.openings:
-        terms += _opening_terms(name, codes.get(name, layout.weights.code), claims.get(name, 3 * layers))
-    terms += _pad_terms(public.pad_shape())
+        terms += _opening_terms(name, public.code(name), claims.get(name, 3 * layers))
+    terms += [_sacrifice(), *_pad_terms(public.pad_shape())]
     return SecurityReport(f"segment {public.segment.index}", tuple(terms), work)
 
 
@@ -171,8 +174,20 @@ def certificate_report(name: str, layout: CertificateLayout) -> SecurityReport:
         degree = layout.target.log_row + checked
         terms.append(ErrorTerm("labels and padding", f"{degree} / |K|", over_field(degree)))
     terms += _opening_terms("target", layout.target, 3) + _opening_terms("limbs", layout.code, 2)
-    terms += _pad_terms(pad_shape(layout.pad_count(), layout.parameters))
+    terms += [_sacrifice(), *_pad_terms(pad_shape(layout.pad_count(), layout.parameters))]
     return SecurityReport(name, tuple(terms), work)
+
+
+def data_proof_report(layout: DataProofLayout) -> SecurityReport:
+    """All terms of the proof that the links of all segments hold values of the dataset."""
+    values = layout.segments * layout.values
+    terms = [
+        ErrorTerm("features: merged claims", "1 / |K|", over_field(1)),
+        *_opening_terms("links", layout.links, values),
+        *_opening_terms("dataset", layout.dataset.code, values - layout.segments),
+        *_pad_terms(layout.pad_shape()),
+    ]
+    return SecurityReport("data proof", tuple(terms), 0)
 
 
 def run_error_bits(reports: Iterable[SecurityReport]) -> float:

@@ -11,9 +11,13 @@ from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import pads as pad_commitment
 from zkdl.commitment.ligero import Committed, Masks, commit, make_masks
+from zkdl.commitment.link import commit_link
+from zkdl.errors import InternalError
 from zkdl.hiding.entropy import Entropy
 from zkdl.hiding.ledger import Affine, ProverLedger
 from zkdl.proof import security
+from zkdl.proof.data_claims import DataPoints, SegmentLink
+from zkdl.proof.data_proof import ProverLink
 from zkdl.proof.flow import open_all, reduce
 from zkdl.proof.prover_tables import MatmulWitness, SegmentWitness, matmul_witness, slot_sums
 from zkdl.proof.public import PROTOCOL, SegmentPublic
@@ -41,13 +45,16 @@ def silent(phase: str, done: float) -> None:
 class StoredCommitments:
     """Openings of the stored commitments a segment uses; w_in is None when the weights come from the public seed."""
 
-    dataset: Committed
     w_in: Committed | None
     w_out: Committed
 
 
 class SegmentProver:
-    """Prover's side of `proof/flow.py`."""
+    """Prover's side of `proof/flow.py`.
+
+    Args:
+        entropy: of this proof alone. link_key: from which the link can be made again.
+    """
 
     def __init__(
         self,
@@ -57,6 +64,7 @@ class SegmentProver:
         weights: tuple[Weights, Weights],
         stored: StoredCommitments,
         entropy: Entropy,
+        link_key: bytes,
         progress: Progress = silent,
     ) -> None:
         self.backend = backend
@@ -64,13 +72,15 @@ class SegmentProver:
         self.witness = witness
         self.weights_in, self.weights_out = weights
         self.progress = progress
+        self.link_key = link_key
+        self.data: tuple[list[Ext], DataPoints] | None = None
         progress("commit", 0.0)
         columns = commit(backend, witness.matrix, public.layout.code, entropy, "witness")
-        self.committed: dict[str, Committed] = {"witness": columns, "dataset": stored.dataset, "w_out": stored.w_out}
+        self.committed: dict[str, Committed] = {"witness": columns, "w_out": stored.w_out}
         if stored.w_in is not None:
             self.committed["w_in"] = stored.w_in
         self.masks: dict[str, Masks] = {
-            name: make_masks(backend, self.committed[name].shape, entropy, f"mask/{name}") for name in public.openings
+            name: make_masks(backend, public.code(name), entropy, f"mask/{name}") for name in public.openings
         }
         count = public.pad_count()
         pads = pad_commitment.sample_pads(backend, count, entropy)
@@ -168,6 +178,21 @@ class SegmentProver:
         weights = example_weights(self.backend, self.public.indices, steps, examples, len(self.witness.labels))
         chosen = np.ascontiguousarray(class_weights[self.witness.labels])
         return scalar(self.backend.k_sum(self.backend.k_mul(weights, chosen)))
+
+    def link(self, values: list[Affine], points: DataPoints) -> None:
+        public, plain = self.public, [self.ledger.reveal(value) for value in values]
+        self.data = plain, points
+        committed = commit_link(self.backend, plain, public.link, self.link_key, public.statement_bytes())
+        self.committed["link"] = committed
+        self.ledger.channel.send_bytes("root/link", committed.root)
+
+    def prover_link(self) -> ProverLink:
+        """What the data proof needs of a finished proof."""
+        if self.data is None:
+            raise InternalError("a segment's link is made by its proof")
+        values, points = self.data
+        committed, digest = self.committed["link"], self.ledger.channel.transcript.fork_digest()
+        return ProverLink(SegmentLink(self.public.segment, committed.root, digest, points), values, committed)
 
     def open(self, name: str, claims: Claims) -> None:
         done = self.public.openings.index(name) / len(self.public.openings)

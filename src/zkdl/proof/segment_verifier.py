@@ -10,9 +10,10 @@ import numpy as np
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import pads as pad_commitment
-from zkdl.commitment.parameters import CodeShape
+from zkdl.errors import InternalError
 from zkdl.hiding.ledger import Affine, VerifierLedger, constant
 from zkdl.proof import security
+from zkdl.proof.data_claims import DataPoints, SegmentLink
 from zkdl.proof.flow import open_all, reduce
 from zkdl.proof.public import PROTOCOL, SegmentPublic
 from zkdl.protocols import fractions, loss, matmul, opening, unroll
@@ -80,10 +81,7 @@ class SegmentVerifier:
         self.pending: dict[str, opening.Pending] = {}
         self.mask_roots: dict[str, bytes] = {}
         self.pad_root = b""
-
-    def code(self, name: str) -> CodeShape:
-        codes = {"witness": self.public.layout.code, "dataset": self.public.dataset.code}
-        return codes.get(name, self.public.layout.weights.code)
+        self.points: DataPoints | None = None
 
     def receive_roots(self) -> None:
         self.roots["witness"] = self.ledger.channel.receive_bytes("root/witness", 32)
@@ -127,9 +125,20 @@ class SegmentVerifier:
     def label_values(self, leaf: LeafEquation, matmul: MatmulClaims, unroll: UnrollClaims) -> list[Affine]:
         return self.ledger.receive("label-values", self.public.hidden_labels)
 
+    def link(self, values: list[Affine], points: DataPoints) -> None:
+        self.points = points
+        self.roots["link"] = self.ledger.channel.receive_bytes("root/link", 32)
+
+    def segment_link(self) -> SegmentLink:
+        """What the data proof needs of a finished proof."""
+        if self.points is None:
+            raise InternalError("a segment's link is read with its proof")
+        digest = self.ledger.channel.transcript.fork_digest()
+        return SegmentLink(self.public.segment, self.roots["link"], digest, self.points)
+
     def open(self, name: str, claims: Claims) -> None:
         self.pending[name] = opening.verify(
-            self.ledger, self.backend, self.code(name), self.roots[name], self.mask_roots[name], claims, name
+            self.ledger, self.backend, self.public.code(name), self.roots[name], self.mask_roots[name], claims, name
         )
 
     def finish(self) -> None:
@@ -151,14 +160,15 @@ class SegmentVerifier:
 
 def verify_segment(
     public: SegmentPublic, source: Source, backend: Backend, initial: Weights | None, *, finish_stream: bool = True
-) -> None:
-    """Check one segment's proof. Raises Rejected or MalformedProof; returns when it holds.
+) -> SegmentLink:
+    """Check one segment's proof. Raises Rejected or MalformedProof. That the values of the data which it uses are those of the
+    committed dataset is proven by the data proof alone, about the link that is returned.
 
     Args:
         initial: the expanded initial weights when the segment starts from the public seed, else None.
     """
     channel = VerifierChannel(Transcript(PROTOCOL, public.statement_bytes()), source)
-    roots = {"dataset": bytes.fromhex(public.run.data_root), "w_out": bytes.fromhex(public.segment.w_out.root)}
+    roots = {"w_out": bytes.fromhex(public.segment.w_out.root)}
     if not public.seeded:
         roots["w_in"] = bytes.fromhex(public.segment.w_in.root)
     verifier = SegmentVerifier(backend, public, channel, roots, initial)
@@ -167,3 +177,4 @@ def verify_segment(
     open_all(verifier, public, reduce(verifier, public, bits))
     if finish_stream:
         channel.finish()
+    return verifier.segment_link()

@@ -1,7 +1,8 @@
 """The verifier of a whole run: `verify(path)` returns what was proven or raises. [review.md, (b) 5-11]
 
 Needs neither the data nor the weights, and imports numpy and the standard library only. The container is streamed: what a
-section needs is derived when its turn comes and dropped after it, so memory does not grow with the number of segments, and
+section needs is derived when its turn comes and dropped after it; a segment leaves a few points for the data proof, which is
+the last section and without which nothing is accepted. Memory hardly grows with the number of segments, and
 nothing large is derived for a proof whose first section is false. Anything wrong is a typed error: Rejected (a false or
 unexpected proof), MalformedProof or VersionError (not a proof of this format), UsageError (the caller's own files or
 arguments), ResourceError (this machine is too small for the statement).
@@ -22,9 +23,11 @@ from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, UsageError, VersionError
-from zkdl.proof import certificate
+from zkdl.proof import certificate, data_proof
 from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.chain import check_chain
+from zkdl.proof.data_claims import SegmentLink
+from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.description import describe
 from zkdl.proof.format import Header, SectionReader, read_header
 from zkdl.proof.limits import check_sizes
@@ -36,7 +39,7 @@ from zkdl.proof.run_certificates import (
     data_certificate_layout,
     initial_certificate_layout,
 )
-from zkdl.proof.security import SecurityReport, certificate_report, run_error_bits, segment_report
+from zkdl.proof.security import SecurityReport, certificate_report, data_proof_report, run_error_bits, segment_report
 from zkdl.proof.segment_verifier import verify_segment
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
@@ -118,6 +121,7 @@ def section_reports(header: Header, parameters: ParameterSet) -> Iterator[Securi
         yield certificate_report(INITIAL_NAME, initial_certificate_layout(run, parameters))
     for segment in header.segments:
         yield segment_report(segment_public(run, segment, parameters))
+    yield data_proof_report(data_proof_layout(run, len(header.segments), parameters))
 
 
 class _Sections:
@@ -129,6 +133,7 @@ class _Sections:
         self.parameters = parameters
         self.backend = backend
         self.reports: list[SecurityReport] = []
+        self.links: list[SegmentLink] = []
 
     def _report(self, report: SecurityReport) -> None:
         """Sizes that do not reach the promised soundness are refused before a byte of the section is read."""
@@ -143,6 +148,10 @@ class _Sections:
         elif name == "initial" and self.run.init_root is not None:
             layout = initial_certificate_layout(self.run, self.parameters)
             self._certificate(INITIAL_NAME, INITIAL_PROTOCOL, layout, self.run.init_root, source)
+        elif name == "dataset":
+            proof = data_proof_layout(self.run, len(self.links), self.parameters)
+            self._report(data_proof_report(proof))
+            data_proof.verify(self.backend, proof, self.links, source)
         else:
             self._segment(self.segments[int(name.removeprefix("segment-"))], source)
 
@@ -156,7 +165,7 @@ class _Sections:
         public = segment_public(self.run, segment, self.parameters)
         self._report(segment_report(public))
         initial = initial_weights(self.run) if public.seeded else None
-        verify_segment(public, source, self.backend, initial)
+        self.links.append(verify_segment(public, source, self.backend, initial))
 
 
 def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], progress: Progress) -> dict[str, float]:

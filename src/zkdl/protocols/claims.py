@@ -7,6 +7,7 @@ tensor structure, and an in-row vector may be any vector of ell elements of K.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,13 @@ from zkdl.algebra.extension import ONE, Array, Ext
 from zkdl.backend.base import Backend
 from zkdl.commitment.ligero import Matrix
 from zkdl.hiding.ledger import Affine, constant
+
+InRow = Array | Callable[[], Array]
+
+
+def vector(in_row: InRow) -> Array:
+    """(ell, 2) K array."""
+    return in_row() if callable(in_row) else in_row
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,11 @@ class Claims:
     """All claims on one commitment in one proof.
 
     Attributes:
-        in_rows: name -> (ell, 2) K array.
+        in_rows: name -> (ell, 2) K array, or what makes it when it is needed.
         claims: hidden value and parts of each claim.
     """
 
-    in_rows: dict[str, Array] = field(default_factory=dict)
+    in_rows: dict[str, InRow] = field(default_factory=dict)
     claims: list[tuple[Affine, list[Part]]] = field(default_factory=list)
 
     def add(self, value: Affine, parts: list[Part]) -> None:
@@ -44,21 +52,34 @@ class Claims:
 
 @dataclass(frozen=True)
 class Batched:
-    """One random combination of all claims: value = sum_names sum_i rows[name][i] <in_rows[name], row_i>."""
+    """One random combination of all claims: value = sum_names sum_i row_weights[name][i] <in_rows[name], row_{first + i}>.
+
+    Attributes:
+        rows: of the matrix. first: of each name, its first row in use; weights end with the last one.
+    """
 
     value: Affine
-    names: list[str]
-    in_rows: list[Array]
+    rows: int
+    in_rows: list[InRow]
+    first: list[int]
     row_weights: list[Array]
     used: list[np.ndarray[tuple[int], np.dtype[np.bool_]]]
 
+    def tables(self, backend: Backend, matrix: Matrix) -> list[Array]:
+        """For each name its combined row, (ell, 2)."""
+        return [
+            fold_rows(backend, weights, used, matrix[first : first + len(weights)])
+            for first, weights, used in zip(self.first, self.row_weights, self.used, strict=True)
+        ]
+
     def combined_rows(self, backend: Backend, at_point: list[Ext]) -> Array:
         """Row weights of the fold, (m, 2), given each in-row vector's value at the sumcheck's point."""
-        out = np.zeros_like(self.row_weights[0])
-        for weights, used, value in zip(self.row_weights, self.used, at_point, strict=True):
+        out = np.zeros((self.rows, 2), dtype=np.uint64)
+        for start, weights, used, value in zip(self.first, self.row_weights, self.used, at_point, strict=True):
             for first, last in spans(used):
                 scaled = backend.k_mul(weights[first:last], value.array())
-                out[first:last] = backend.k_add(out[first:last], scaled)
+                span = slice(start + first, start + last)
+                out[span] = backend.k_add(out[span], scaled)
         return out
 
 
@@ -70,20 +91,28 @@ def spans(used: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[tuple[int, i
 
 def batch(backend: Backend, claims: Claims, rows: int, g: Ext) -> Batched:
     """Combine with powers of g, which must have been drawn after every claim was absorbed."""
-    names = list(claims.in_rows)
-    where = {name: i for i, name in enumerate(names)}
-    weights = [np.zeros((rows, 2), dtype=np.uint64) for _ in names]
-    used = [np.zeros(rows, dtype=np.bool_) for _ in names]
+    where = {name: i for i, name in enumerate(claims.in_rows)}
+    first, last = [rows] * len(where), [0] * len(where)
+    for _, parts in claims.claims:
+        for part in parts:
+            i = where[part.in_row]
+            first[i] = min(first[i], part.first_row)
+            last[i] = max(last[i], part.first_row + len(part.weights))
+    # Only rows in use have weights: a data proof has many names, each on one block of rows.
+    sizes = [max(0, end - start) for start, end in zip(first, last, strict=True)]
+    weights = [np.zeros((size, 2), dtype=np.uint64) for size in sizes]
+    used = [np.zeros(size, dtype=np.bool_) for size in sizes]
     value, power = constant(0), ONE
     for claimed, parts in claims.claims:
         value = value + claimed * power
         for part in parts:
             i = where[part.in_row]
-            span = slice(part.first_row, part.first_row + len(part.weights))
+            start = part.first_row - first[i]
+            span = slice(start, start + len(part.weights))
             weights[i][span] = backend.k_add(weights[i][span], backend.k_mul(part.weights, power.array()))
             used[i][span] = True
         power = power * g
-    return Batched(value, names, [claims.in_rows[name] for name in names], weights, used)
+    return Batched(value, rows, list(claims.in_rows.values()), first, weights, used)
 
 
 def fold_rows(

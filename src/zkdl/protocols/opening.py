@@ -24,10 +24,11 @@ from zkdl.algebra.extension import ONE, Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import merkle
 from zkdl.commitment.ligero import MASK_ROWS, Committed, Masks, encode_message
+from zkdl.commitment.link import Stacked
 from zkdl.commitment.parameters import CodeShape
 from zkdl.errors import Rejected
 from zkdl.hiding.ledger import PadCount, ProverLedger, VerifierLedger
-from zkdl.protocols.claims import Claims, batch, fold_rows
+from zkdl.protocols.claims import Claims, batch, vector
 from zkdl.protocols.sumcheck import prove_dot, quadratic_pads, verify_dot
 from zkdl.transcript.channel import canonical
 
@@ -42,6 +43,7 @@ class Pending:
     """What the opened columns are checked against.
 
     Attributes:
+        root: of the tree, or of every tree of a stack, one after the other.
         fold_rows, test_rows: (m, 2) row weights. fold, test: the two messages, systematic (ell, 2) and (random, 2).
     """
 
@@ -60,16 +62,13 @@ def _dot(backend: Backend, left: Array, right: Array) -> Ext:
 
 
 def prove(
-    ledger: ProverLedger, backend: Backend, committed: Committed, masks: Masks, claims: Claims, label: str
+    ledger: ProverLedger, backend: Backend, committed: Committed | Stacked, masks: Masks, claims: Claims, label: str
 ) -> None:
     """Steps 1 to 3. The claims' values must already be absorbed."""
     transcript, shape = ledger.channel.transcript, committed.shape
     batched = batch(backend, claims, shape.rows, transcript.challenge(label + "/batch"))
-    tables = [
-        fold_rows(backend, weights, used, committed.matrix)
-        for weights, used in zip(batched.row_weights, batched.used, strict=True)
-    ]
-    blocks = list(zip(tables, batched.in_rows, strict=True))
+    tables = batched.tables(backend, committed.matrix)
+    blocks = [(table, vector(in_row)) for table, in_row in zip(tables, batched.in_rows, strict=True)]
     point, finals, value = prove_dot(ledger, backend, batched.value, blocks, shape.log_row, [], label + "/in-row")
     at_point = [b for _, b in finals]
     basis = backend.eq_table(to_array(point).reshape(-1, 2))
@@ -104,12 +103,12 @@ def verify(
     claims: Claims,
     label: str,
 ) -> Pending:
-    """Steps 1 to 3 on the verifier's side."""
+    """Steps 1 to 3 on the verifier's side; root as in `Pending`."""
     transcript = ledger.channel.transcript
     batched = batch(backend, claims, shape.rows, transcript.challenge(label + "/batch"))
     point, value = verify_dot(ledger, batched.value, shape.log_row, [], label + "/in-row")
     basis = backend.eq_table(to_array(point).reshape(-1, 2))
-    at_point = [_dot(backend, basis, vector) for vector in batched.in_rows]
+    at_point = [_dot(backend, basis, vector(in_row)) for in_row in batched.in_rows]
     (masked,) = ledger.receive(label + "/mask-value", 1)
     gamma = transcript.challenge(label + "/gamma")
     test_weights = transcript.challenges(label + "/low-degree", shape.rows)
@@ -128,7 +127,9 @@ def verify(
     )
 
 
-def prove_columns(ledger: ProverLedger, backend: Backend, committed: Committed, masks: Masks, label: str) -> bytes:
+def prove_columns(
+    ledger: ProverLedger, backend: Backend, committed: Committed | Stacked, masks: Masks, label: str
+) -> bytes:
     """Step 4: the bytes that open this commitment and its masks at fresh positions."""
     shape = committed.shape
     indices = ledger.channel.transcript.indices(label + "/positions", shape.domain, shape.queries)
@@ -165,7 +166,10 @@ def verify_columns(
 ) -> None:
     """Step 4 on the verifier's side. Raises Rejected."""
     shape = pending.shape
-    columns = receive_columns(ledger, pending.root, shape.rows, shape.log_domain, indices, label)
+    roots = [pending.root[i : i + 32] for i in range(0, len(pending.root), 32)]
+    rows = shape.rows // len(roots)
+    trees = [receive_columns(ledger, root, rows, shape.log_domain, indices, label) for root in roots]
+    columns = np.concatenate(trees, axis=1)
     masks = receive_columns(ledger, pending.mask_root, MASK_ROWS, shape.log_domain, indices, label + "/mask")
     for name, message, weights, scale, mask in (
         ("fold", pending.fold, pending.fold_rows, pending.gamma, masks[:, 0:2]),

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny import SETS
+from tests.support.tiny import SETS, TINY
 from zkdl.backend.select import get_backend
 from zkdl.configuration import Configuration
 from zkdl.datasets import Dataset, FeatureRule
 from zkdl.errors import MalformedProof, Rejected, VersionError
+from zkdl.openings import Openings
 from zkdl.proof.format import read_header, write_container
+from zkdl.proof.prove import prove_data
 from zkdl.proof.verify import verify
 from zkdl.rundir import RunDirectory
+from zkdl.sections import SectionProver, commit_data
 from zkdl.session import Session
 
 CONFIGURATION = Configuration(
@@ -55,12 +58,30 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     return _train_and_prove(tmp_path_factory.mktemp("second"), "second")
 
 
-def _write(path: Path, directory: RunDirectory, chosen: list[int], sections: list[Path] | None = None) -> Path:
+def _data_proof(directory: RunDirectory, chosen: list[int]) -> bytes:
+    """Of these segments alone."""
+    run, _ = directory.read_statement()
+    openings, backend = Openings(directory, run), get_backend()
+    data, segments = directory.read_data(), directory.segments()
+    prover = SectionProver(directory, run, TINY, backend, openings, SETS)
+    links = [prover._link(i, segments[i], data) for i in chosen]
+    dataset = commit_data(directory, run, data, TINY, backend)
+    return prove_data(run, links, dataset, bytes(32), backend=backend, parameter_sets=SETS)
+
+
+def _write(
+    path: Path,
+    directory: RunDirectory,
+    chosen: list[int],
+    sections: list[Path] | None = None,
+    proof: bytes | Path | None = None,
+) -> Path:
+    """proof: the data proof, when it is not the one of the whole run."""
     run, _ = directory.read_statement()
     segments = [directory.segments()[i] for i in chosen]
     files = sections or [directory.section(f"segment-{i}") for i in chosen]
     names = [("data", directory.section("data")), *((f"segment-{k}", file) for k, file in enumerate(files))]
-    write_container(path, run, segments, list(names))
+    write_container(path, run, segments, [*names, ("dataset", proof or directory.section("dataset-3"))])
     return path
 
 
@@ -72,13 +93,27 @@ def test_whole_run(first: RunDirectory) -> None:
 
 
 def test_run_cut_short_says_so(first: RunDirectory, tmp_path: Path) -> None:
-    found = verify(_write(tmp_path / "p", first, [0, 1]), parameter_sets=SETS)
+    proof = _data_proof(first, [0, 1])
+    found = verify(_write(tmp_path / "p", first, [0, 1], proof=proof), parameter_sets=SETS)
     assert found.whole_chain and not found.complete
     assert "not all of them are in this proof" in found.describe()
 
 
+@pytest.mark.parametrize("chosen", [[0, 1], [1], [0, 1, 2]])
+def test_a_data_proof_of_other_segments_is_rejected(first: RunDirectory, tmp_path: Path, chosen: list[int]) -> None:
+    """That of the whole for a part of it, that of a part for the whole."""
+    proof = first.section("dataset-3") if len(chosen) < 3 else _data_proof(first, [0, 1])
+    with pytest.raises((Rejected, MalformedProof)):
+        verify(_write(tmp_path / "p", first, chosen, proof=proof), parameter_sets=SETS)
+
+
+def test_a_data_proof_of_another_run_is_rejected(first: RunDirectory, second: RunDirectory, tmp_path: Path) -> None:
+    with pytest.raises((Rejected, MalformedProof)):
+        verify(_write(tmp_path / "p", first, [0, 1, 2], proof=second.section("dataset-3")), parameter_sets=SETS)
+
+
 def test_lone_segment_assumes_the_bound(first: RunDirectory, tmp_path: Path) -> None:
-    found = verify(_write(tmp_path / "p", first, [1]), parameter_sets=SETS)
+    found = verify(_write(tmp_path / "p", first, [1], proof=_data_proof(first, [1])), parameter_sets=SETS)
     assert not found.whole_chain and "assumption" in found.describe()
 
 
@@ -100,6 +135,7 @@ def test_segment_of_another_run_is_rejected(first: RunDirectory, second: RunDire
 def test_data_certificate_of_another_run_is_rejected(first: RunDirectory, second: RunDirectory, tmp_path: Path) -> None:
     run, _ = first.read_statement()
     sections = [("data", second.section("data")), *((f"segment-{i}", first.section(f"segment-{i}")) for i in range(3))]
+    sections.append(("dataset", first.section("dataset-3")))
     write_container(tmp_path / "p", run, first.segments(), list(sections))
     with pytest.raises((Rejected, MalformedProof)):
         verify(tmp_path / "p", parameter_sets=SETS)

@@ -48,10 +48,10 @@ def test_the_batched_claim_is_the_sum_with_powers() -> None:
     batched = batch(BACKEND, claims, ROWS, g)
     assert batched.value.known == values[0] + values[1] * g + values[2] * g * g
     out = ZERO
-    for weights, vector in zip(batched.row_weights, batched.in_rows, strict=True):
-        out = out + part_value({"x": vector}, Part("x", 0, weights))
+    for first, weights, vector in zip(batched.first, batched.row_weights, batched.in_rows, strict=True):
+        out = out + part_value({"x": vector}, Part("x", first, weights))
     assert out == batched.value.known
-    assert [used.tolist() for used in batched.used] == [[1, 1, 1, 0, 0, 0], [1] * 6, [0] * 6]
+    assert [used.tolist() for used in batched.used] == [[1, 1, 1], [1] * 6, []]
     for weights, used in zip(batched.row_weights, batched.used, strict=True):
         assert not weights[~used].any()
 
@@ -76,8 +76,9 @@ def test_combined_rows() -> None:
     found = from_array(batched.combined_rows(BACKEND, values))
     for i in range(ROWS):
         expected = ZERO
-        for weights, value in zip(batched.row_weights, values, strict=True):
-            expected = expected + from_array(weights)[i] * value
+        for first, weights, value in zip(batched.first, batched.row_weights, values, strict=True):
+            if first <= i < first + len(weights):
+                expected = expected + from_array(weights)[i - first] * value
         assert found[i] == expected
 
 
