@@ -165,7 +165,7 @@ def test_progress_of_a_real_proof(trained: Path, tmp_path: Path) -> None:
     path, seen = copy(trained, tmp_path / "run"), []
     session(path).prove(path / "run.zkproof", progress=lambda what, done: seen.append((what, done)))
     phases = {what.split(": ")[1] for what, _ in seen if ": " in what}
-    assert phases == {*PHASES, "certificate", "links"} - {"products"}
+    assert phases == {*PHASES, "certificate", "links"}
     done = [part for _, part in seen]
     assert done == sorted(done) and done[0] == 0 and len(set(done)) > 12
     assert seen[-1] == ("done", 1.0) and done.count(1.0) == 1 and max(done[:-1]) <= ALMOST
