@@ -100,44 +100,38 @@ void leaf_bind_of(Places places, Extensions constants, Betas betas, nb::list fie
     leaf_bind(program, stage, count, p_out, q_out, threads);
 }
 
-void count_lookups_of(nb::list values, nb::list constants, u64 length, nb::list columns, In<i64, 1> least,
-                      In<i64, 1> sizes, In<i32, 1> index, Out<i32, 1> counts, unsigned threads) {
-    const u64 fields = nb::len(values), prefix = least.shape(0);
-    require(nb::len(constants) == fields && nb::len(columns) == fields, "values, constants and columns must be as many");
-    require(prefix >= 1 && prefix <= fields && sizes.shape(0) == prefix, "least and sizes must describe the first fields");
+void count_lookups_of(nb::list values, nb::list constants, u64 length, In<i64, 1> least, In<i64, 1> sizes,
+                      In<i32, 1> index, Out<i32, 1> counts, unsigned threads) {
+    const u64 fields = nb::len(values), rows = counts.shape(0);
+    require(fields >= 1 && nb::len(constants) == fields, "values and constants must be as many, and one at least");
+    require(least.shape(0) == fields && sizes.shape(0) == fields, "least and sizes must describe the fields");
     thread_count(threads);
     std::vector<LookupField> read(fields);
-    u64 keys = 1, rows = 0;
+    u64 keys = 1;
     for (u64 f = 0; f < fields; ++f) {
-        In<i32, 1> column;
-        if (!nb::try_cast(columns[f], column, false)) throw nb::type_error("columns must be contiguous i32 arrays");
-        require(f == 0 || column.shape(0) == rows, "columns must have the same length");
-        rows = column.shape(0);
         i32 constant;
         if (!nb::try_cast(constants[f], constant, false)) throw nb::type_error("constants must be 32-bit integers");
-        read[f] = {integers(values[f], length), constant, column.data(), 0, 0};
-        if (f >= prefix) continue;
-        read[f].least = least.data()[f];
-        read[f].size = sizes.data()[f];
-        require(read[f].size >= 1 && read[f].size <= (i64{1} << 32) && keys <= (u64{1} << 31), "sizes are out of range");
-        keys *= static_cast<u64>(read[f].size);
+        const i64 size = sizes.data()[f];
+        require(size >= 1 && size <= (i64{1} << 32) && keys <= (u64{1} << 31), "sizes are out of range");
+        read[f] = {integers(values[f], length), constant, least.data()[f], size};
+        keys *= static_cast<u64>(size);
     }
-    require(index.shape(0) == keys, "index must have one entry per key");
-    require(counts.shape(0) >= rows, "counts must have one entry per row");
-    for (u64 key = 0; key < keys; ++key)
-        require(index.data()[key] < static_cast<i64>(rows), "index points behind the table");
-    const i32* from = index.data();
+    // An empty index: the key is the row.
+    require(index.shape(0) == keys || (index.shape(0) == 0 && keys <= rows), "index must have one entry per key");
+    for (u64 key = 0; key < index.shape(0); ++key)
+        require(index.data()[key] < static_cast<i64>(rows), "index points behind the counts");
+    const i32* from = index.shape(0) == 0 ? nullptr : index.data();
     i32* to = counts.data();
     const nb::gil_scoped_release release;
-    count_lookups(read, prefix, length, from, to, rows, threads);
+    count_lookups(read, length, from, to, rows, threads);
 }
 
 }  // namespace
 
 void bind_leaves(nb::module_& m) {
-    m.def("count_lookups", &count_lookups_of, "values"_a, "constants"_a, "length"_a, "columns"_a, "least"_a.noconvert(),
+    m.def("count_lookups", &count_lookups_of, "values"_a, "constants"_a, "length"_a, "least"_a.noconvert(),
           "sizes"_a.noconvert(), "index"_a.noconvert(), "counts"_a.noconvert(), "threads"_a,
-          "Lists of (n,) i32 or None, integers and (r,) i32; (p,) i64 twice, (keys,) i32; adds to counts (r or more,) i32.");
+          "Lists of (n,) i32 or None and of integers, (f,) i64 twice, (keys,) i32 or empty; adds to counts (rows,) i32.");
     m.def("leaf_table", &leaf_table_of, "places"_a.noconvert(), "constants"_a.noconvert(), "betas"_a.noconvert(),
           "fields"_a, "counts"_a, "level"_a, "p"_a.noconvert(), "q"_a.noconvert(), "threads"_a,
           "Spans (s, 3), (s, 2), (s, 3, 2), lists of i32 arrays or None; the first entries of a level into p, q (n, 2).");

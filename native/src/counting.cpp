@@ -9,32 +9,25 @@ namespace zkdl {
 
 namespace {
 
-i32 row_of(const std::vector<LookupField>& fields, u64 prefix, const i32* index, u64 i) {
+i64 row_of(const std::vector<LookupField>& fields, const i32* index, u64 i) {
     i64 key = 0;
-    for (u64 f = 0; f < prefix; ++f) {
-        const LookupField& field = fields[f];
+    for (const LookupField& field : fields) {
         const i64 value = (field.values != nullptr ? field.values[i] : field.constant) - field.least;
         if (value < 0 || value >= field.size) return -1;
         key = key * field.size + value;
     }
-    const i32 row = index[key];
-    if (row < 0) return -1;
-    for (u64 f = prefix; f < fields.size(); ++f) {
-        const LookupField& field = fields[f];
-        if (field.column[row] != (field.values != nullptr ? field.values[i] : field.constant)) return -1;
-    }
-    return row;
+    return index != nullptr ? index[key] : key;
 }
 
 }  // namespace
 
-void count_lookups(const std::vector<LookupField>& fields, u64 prefix, u64 length, const i32* index, i32* counts,
-                   u64 rows, unsigned threads) {
+void count_lookups(const std::vector<LookupField>& fields, u64 length, const i32* index, i32* counts, u64 rows,
+                   unsigned threads) {
     // One run per thread, with counts of its own where more than one thread counts.
     const u64 run = (length + threads - 1) / threads;
     if (threads == 1 || run < rows) {
         for (u64 i = 0; i < length; ++i) {
-            const i32 row = row_of(fields, prefix, index, i);
+            const i64 row = row_of(fields, index, i);
             if (row >= 0) ++counts[row];
         }
         return;
@@ -43,7 +36,7 @@ void count_lookups(const std::vector<LookupField>& fields, u64 prefix, u64 lengt
     parallel_for(threads, 1, threads, [&](u64 begin, u64 end) {
         std::vector<i32> own(rows, 0);
         for (u64 i = begin * run; i < std::min(length, end * run); ++i) {
-            const i32 row = row_of(fields, prefix, index, i);
+            const i64 row = row_of(fields, index, i);
             if (row >= 0) ++own[static_cast<u64>(row)];
         }
         const std::lock_guard<std::mutex> guard(lock);

@@ -7,16 +7,16 @@
 
 namespace zkdl {
 
-// values == nullptr: `constant` everywhere. The first fields are indexed, the others compared with the table's column.
+// values == nullptr: `constant` everywhere.
 struct LookupField {
     const i32* values;
     i32 constant;
-    const i32* column;
     i64 least, size;
 };
 
-// counts[row] += 1 for every tuple that is a row; index maps the mixed-radix key of the first `prefix` fields to a row or -1.
-void count_lookups(const std::vector<LookupField>& fields, u64 prefix, u64 length, const i32* index, i32* counts,
-                   u64 rows, unsigned threads);
+// counts[row] += 1 for every tuple; index maps the mixed-radix key of its fields to a row, or to -1 for none; without an index
+// the key is the row.
+void count_lookups(const std::vector<LookupField>& fields, u64 length, const i32* index, i32* counts, u64 rows,
+                   unsigned threads);
 
 }  // namespace zkdl

@@ -165,8 +165,8 @@ def _bindings() -> dict[str, tuple[list[object], list[int]]]:
             1,
         ],
         "count_lookups": [
-            *([np.ones(4, np.int32), None], [0, 0], 4, [np.arange(3, dtype=np.int32), np.zeros(3, np.int32)]),
-            *(np.zeros(2, np.int64), np.array([3, 1]), np.arange(3, dtype=np.int32), np.zeros(3, np.int32), 1),
+            *([np.ones(4, np.int32), None], [0, 0], 4, np.zeros(2, np.int64), np.array([3, 2])),
+            *(np.array([0, 1, 2, 0, 1, 2], dtype=np.int32), np.zeros(3, np.int32), 1),
         ],
         "write_transposed": [np.zeros((3, 2), np.int32), np.ones((2, 3), np.int64), 1],
         "encode": [i(np.int32, 2, 4), f(2, 2), f(2, 8), 1],

@@ -160,7 +160,7 @@ TABLES = [
 @pytest.mark.parametrize("columns", TABLES)
 @pytest.mark.parametrize("length", [0, 1, 50, 3000])
 def test_lookups_are_counted(columns: tuple[np.ndarray, ...], length: int, backend: Backend) -> None:
-    """Rows, tuples that are no row in any of their fields, values far outside, one value everywhere."""
+    """Rows, tuples that name no row, values far outside, one value everywhere, tables whose key is the row."""
     rng = np.random.default_rng(length)
     index = TableIndex.of([column.astype(np.int64) for column in columns])
     chosen = rng.integers(0, len(columns[0]), length)

@@ -185,10 +185,10 @@ class Backend(Protocol):
         ...
 
     def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
-        """counts[row] += how many of the tuples (fields[0][i], fields[1][i], ..) are that row of the table.
+        """counts[row] += how many of the tuples (fields[0][i], fields[1][i], ..) name that row of the table.
 
-        One field per column, (n,) each, a stride of 0 standing for one value everywhere; counts has at least as many
-        entries as the table. Tuples that are no row are not counted.
+        A tuple names a row by its indexed fields; the others are not looked at. One field per column, (n,) each, a stride
+        of 0 standing for one value everywhere; counts has at least as many entries as the table.
         """
         ...
 

@@ -18,7 +18,7 @@ class TableIndex:
 
     Attributes:
         columns: int32, (rows,) each. least, sizes: smallest value and number of values of each indexed column.
-        rows: int32, (product of the sizes,): row of a mixed-radix key, -1 where there is none.
+        rows: int32, (product of the sizes,): row of a mixed-radix key, -1 where there is none; empty when the key is the row.
     """
 
     columns: tuple[Field, ...]
@@ -39,12 +39,12 @@ class TableIndex:
             least = tuple(int(column.min()) for column in columns[:prefix])
             sizes = tuple(int(c.max()) - low + 1 for c, low in zip(columns, least, strict=False))
             rows = np.full(int(np.prod(sizes, dtype=np.int64)), -1, dtype=np.int32)
-            found = TableIndex(narrow, least, sizes, rows)
-            keys = found.keys(narrow)
+            keys = TableIndex(narrow, least, sizes, rows).keys(narrow)
             rows[keys] = numbers
             if np.array_equal(rows[keys], numbers):
                 break  # no two rows have written to one place
-        return found
+        is_identity = np.array_equal(rows, numbers)
+        return TableIndex(narrow, least, sizes, rows[:0] if is_identity else rows)
 
     def keys(self, fields: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         """Mixed-radix keys of the first fields, -1 for values that no row has."""
@@ -57,10 +57,9 @@ class TableIndex:
         key[outside] = -1
         return key
 
-    def find(self, fields: Sequence[Field]) -> Field:
-        """Row of each tuple, -1 where there is none."""
+    def find(self, fields: Sequence[Field]) -> NDArray[np.int64]:
+        """Row that the indexed fields of each tuple name, -1 where there is none."""
         keys = self.keys(fields)
-        rows = np.where(keys >= 0, self.rows[keys], np.int32(-1))
-        for values, column in zip(fields[self.prefix :], self.columns[self.prefix :], strict=True):
-            rows[column[rows] != values] = -1
-        return rows
+        if not len(self.rows):
+            return keys
+        return np.where(keys >= 0, self.rows[keys], -1)

@@ -204,13 +204,12 @@ class NativeBackend:
 
     def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
         checks.require_lookups(table.columns, fields, counts)
-        values = [None if field.strides == (0,) and len(field) else field for field in fields]
-        constants = [int(field[0]) if value is None else 0 for field, value in zip(fields, values, strict=True)]
+        indexed = fields[: table.prefix]
+        values = [None if field.strides == (0,) and len(field) else field for field in indexed]
+        constants = [int(field[0]) if value is None else 0 for field, value in zip(indexed, values, strict=True)]
         least = np.array(table.least, dtype=np.int64)
         sizes = np.array(table.sizes, dtype=np.int64)
-        length = len(fields[0])
-        columns = list(table.columns)
-        _native.count_lookups(values, constants, length, columns, least, sizes, table.rows, counts, self.threads)
+        _native.count_lookups(values, constants, len(fields[0]), least, sizes, table.rows, counts, self.threads)
 
     def write_transposed(self, out: NDArray[np.int32], values: NDArray[np.int64]) -> None:
         checks.require_transposed(out, values)

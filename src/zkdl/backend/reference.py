@@ -214,8 +214,9 @@ class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
 
     def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
         checks.require_lookups(table.columns, fields, counts)
-        rows = {row: i for i, row in enumerate(zip(*(c.tolist() for c in table.columns), strict=True))}
-        for row in zip(*(values.tolist() for values in fields), strict=True):
+        indexed = slice(0, table.prefix)
+        rows = {row: i for i, row in enumerate(zip(*(c.tolist() for c in table.columns[indexed]), strict=True))}
+        for row in zip(*(values.tolist() for values in fields[indexed]), strict=True):
             if row in rows:
                 counts[rows[row]] += 1
 

@@ -124,7 +124,8 @@ class SegmentWitness:
 def fill_multiplicities(backend: Backend, witness: SegmentWitness) -> None:
     """Count how often every table entry is looked up and write the counts into the committed rows.
 
-    A value that is not in the table is not counted: the proof of such a witness is rejected.
+    A tuple that is in no row is not counted, or counted for the row that its first fields name: the proof of such a witness
+    is rejected either way.
     """
     layout = witness.public.layout
     span = 1 << (layout.log_row - layout.log_units)
