@@ -66,14 +66,16 @@ class Openings:
         done = self._directory.section(name).exists()
         return done or self._journal.holds(self._run.data_root, self.proof_id(name, digest))
 
-    def check_next_segment(self, step: int) -> None:
+    def check_next_segment(self, step: int, certificate: bytes) -> None:
         """Raises ResourceError(BUDGET) when a segment that begins after `step` steps could not be proven.
+
+        certificate: digest of the data certificate's statement.
 
         One data proof covers all segments, so a run may be cut into any number of them. But every container with other
         segments than the ones before has a data proof of its own, and opens the dataset once more.
         """
         run = self._run
-        owed = 2 - self._is_paid("data", run.digest())
+        owed = 2 - self._is_paid("data", certificate)
         if self._journal.used(run.data_root) + owed > run.data_budget:
             raise ResourceError(
                 f"the dataset may be opened {run.data_budget} times, too few to prove another segment",

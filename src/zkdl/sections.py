@@ -15,9 +15,11 @@ from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_
 from zkdl.errors import MalformedProof, Rejected, UsageError
 from zkdl.openings import Openings
 from zkdl.progress import Progress, ProofProgress
+from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.data_proof import ProverLink, data_proof_layout, statement_bytes
 from zkdl.proof.layout import segment_layout
 from zkdl.proof.prove import link_again, prove_data, prove_data_certificate, prove_initial_weights, prove_segment
+from zkdl.proof.public import segment_public
 from zkdl.proof.run_certificates import data_certificate_layout, initial_certificate_layout
 from zkdl.rundir import RunDirectory
 from zkdl.statement.initialisation import initial_weights
@@ -28,6 +30,11 @@ from zkdl.statement.weights import Weights
 VALUES_PER_LEAF = 16  # values of the dataset that are opened in the time of one looked-up value
 
 Data = tuple[NDArray[np.int32], NDArray[np.int32]]
+
+
+def certificate_digest(run: RunStatement, layout: CertificateLayout) -> bytes:
+    """Of what a certificate is about, sizes included: other sizes are other positions, so another opening."""
+    return hashlib.sha256(layout.statement(run.canonical())).digest()
 
 
 def start_weights(directory: RunDirectory, run: RunStatement, step: int) -> Weights:
@@ -148,7 +155,8 @@ class SectionProver:
                 self.run, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.sets
             )
 
-        self._store("data", self.run.digest(), [(self.run.data_root, self.run.data_budget)], prove)
+        digest = certificate_digest(self.run, data_certificate_layout(self.run, self.parameters))
+        self._store("data", digest, [(self.run.data_root, self.run.data_budget)], prove)
 
     def _initial(self, report: Progress) -> None:
         root = self.run.init_root or ""
@@ -159,13 +167,17 @@ class SectionProver:
                 self.run, committed, secret, backend=self.backend, progress=report, parameter_sets=self.sets
             )
 
-        self._store("initial", self.run.digest(), [(root, self.run.weights_budget)], prove)
+        digest = certificate_digest(self.run, initial_certificate_layout(self.run, self.parameters))
+        self._store("initial", digest, [(root, self.run.weights_budget)], prove)
 
     def _segment(self, name: str, segment: SegmentStatement, data: Data, report: Progress) -> None:
         run, budget = self.run, self.run.weights_budget
         w_in = self._weights(segment.first_step, segment.w_in.root) if segment.w_in.root else None
         w_out = self._weights(segment.first_step + segment.steps, segment.w_out.root)
         weights_in = start_weights(self.directory, run, segment.first_step)
+        # With all sizes: other sizes are other positions, so another opening.
+        statement = segment_public(run, segment, self.parameters).statement_bytes()
+        digest = hashlib.sha256(statement).digest()
 
         def prove(secret: bytes) -> bytes:
             proof, link = prove_segment(
@@ -173,13 +185,13 @@ class SectionProver:
                 backend=self.backend, progress=report, parameter_sets=self.sets,
             )  # fmt: skip
             # The root of the link is known only now; the proof is not yet on disk.
-            self.openings.reserve(name, segment.digest(), [(link.public.root.hex(), run.data_budget)])
+            self.openings.reserve(name, digest, [(link.public.root.hex(), run.data_budget)])
             return proof
 
         roots = [(segment.w_out.root, budget)]
         if w_in is not None:
             roots.append((segment.w_in.root, budget))
-        self._store(name, segment.digest(), roots, prove)
+        self._store(name, digest, roots, prove)
 
     def _link(self, i: int, segment: SegmentStatement, data: Data) -> ProverLink:
         """The link of a finished segment, made again from its section, which is thereby verified."""

@@ -27,16 +27,16 @@ from zkdl.progress import Progress as Progress
 from zkdl.progress import quiet as quiet
 from zkdl.proof.estimate import Estimate, estimate
 from zkdl.proof.format import section_names, write_container
+from zkdl.proof.run_certificates import data_certificate_layout
+from zkdl.publishing import DATA_BUDGET, milestones, publishable
 from zkdl.rundir import RunDirectory, weights_bytes
-from zkdl.sections import SectionProver, commit_data, commit_step, section_file, start_weights
+from zkdl.sections import SectionProver, certificate_digest, commit_data, commit_step, section_file, start_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
 from zkdl.storage import disk_errors, exclusive, write_atomic
 from zkdl.train.segment import SegmentResult
 from zkdl.train.trainer import Trainer
-
-RETRIES = 8  # openings of the dataset beyond those of the certificate and of one data proof
 
 
 def check_target(path: Path) -> None:
@@ -99,7 +99,7 @@ class Session:
             # Before the first segment nothing depends on the statement: a corrected configuration may replace it, under
             # new secrets, because a copy of this directory may go on with the old statement.
             self.directory.new_secrets()
-            run = replace(draft, data_budget=2 + RETRIES)
+            run = replace(draft, data_budget=DATA_BUDGET)
             if initial is not None:
                 check_shapes(run, initial)
             self.directory.write_data(features, labels)
@@ -149,8 +149,9 @@ class Session:
             weights = start_weights(self.directory, run, step)
             root = (run.init_root or "") if after is None else after.w_out.root
             trained = trainer.segments(weights, after)
+            certificate = certificate_digest(run, data_certificate_layout(run, self._parameters(run)))
             while step < run.steps:
-                openings.check_next_segment(step)
+                openings.check_next_segment(step, certificate)
                 segment, out = next(trained)
                 step = segment.first_step + segment.steps
                 committed = self._commit_weights(run, step, out)
@@ -173,17 +174,14 @@ class Session:
         return estimate(run, segment_steps, scales=scales, backend=self.backend, parameters=self._parameters(run))
 
     def prove(self, output: Path, *, max_memory: int | None = None, progress: Progress = quiet) -> None:
-        """Prove every finished segment that has no proof yet and write the container.
+        """Prove the segments up to the latest milestone that have no proof yet and write the container.
 
-        Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when nothing has been trained.
+        Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
         """
         check_target(output)
         keep_freed_memory()
         with exclusive(self.directory.path):
-            run, _ = self.directory.read_statement()
-            segments = self.directory.segments()
-            if not segments:
-                raise UsageError("nothing has been trained yet", code="RUN_EMPTY", file=str(self.directory.path))
+            run, segments = self._published()
             self._check_memory(max_memory)
             names = section_names(run, len(segments))
             openings = Openings(self.directory, run)
@@ -197,6 +195,23 @@ class Session:
                 write_container(output, run, segments, list(zip(names, files, strict=True)))
             progress("done", 1.0)
 
+    def _published(self) -> tuple[RunStatement, list[SegmentStatement]]:
+        """The run, and its segments up to the latest milestone: what a container holds."""
+        run, _ = self.directory.read_statement()
+        segments = self.directory.segments()
+        if not segments:
+            raise UsageError("nothing has been trained yet", code="RUN_EMPTY", file=str(self.directory.path))
+        count = publishable(run, segments)
+        if count == 0:
+            first = milestones(run)[0]
+            raise UsageError(
+                "the run has not reached the first point at which it may be proven",
+                code="RUN_UNFINISHED",
+                hint=f"Train on to step {first}; containers are made at every eighth of a run, in all its copies alike",
+                file=str(self.directory.path),
+            )
+        return run, segments[:count]
+
     def _check_memory(self, limit: int | None) -> None:
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         limit = available if limit is None else limit
@@ -209,11 +224,8 @@ class Session:
             )
 
     def reveal_weights(self, output: Path) -> None:
-        """Write the final weights together with the key of their commitment, readable by the owner only."""
-        run, _ = self.directory.read_statement()
-        segments = self.directory.segments()
-        if not segments:
-            raise UsageError("nothing has been trained yet", code="RUN_EMPTY", file=str(self.directory.path))
+        """Write the weights that a container ends in with the key of their commitment, readable by the owner only."""
+        run, segments = self._published()
         step = segments[-1].first_step + segments[-1].steps
         weights = self.directory.read_weights(step)
         key = self.directory.key(f"weights-{step}")

@@ -75,14 +75,14 @@ def run(name: str) -> tuple[bytes, bytes, list[str], list[str]]:
         layout, statement = data_certificate_layout(tiny.run, TINY), tiny.run.canonical()
         root = tiny.dataset.root
         certificate.verify(tiny.backend, DATA_PROTOCOL, statement, layout, root, io.BytesIO(proof))
-        return proof, statement, [root.hex()], ["target", "own"]
+        return proof, layout.statement(statement), [root.hex()], ["target", "own"]
     if name == "initial":
         tiny = tiny_run(seeded=False)
         proof = prove_initial_weights(tiny.run, tiny.w_in, KEYS["secret"], backend=tiny.backend, parameter_sets=SETS)
         layout, statement = initial_certificate_layout(tiny.run, TINY), tiny.run.canonical()
         root = tiny.w_in.root
         certificate.verify(tiny.backend, INITIAL_PROTOCOL, statement, layout, root, io.BytesIO(proof))
-        return proof, statement, [root.hex()], ["target", "own"]
+        return proof, layout.statement(statement), [root.hex()], ["target", "own"]
     if name == "data proof":
         parts = two_segments()
         layout = data_proof_layout(parts.run, 2, TINY)

@@ -278,7 +278,7 @@ def test_any_number_of_segments_has_the_same_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: int
 ) -> None:
     """Every segment ends after one step instead of two: one data proof all the same."""
-    monkeypatch.setattr("zkdl.session.RETRIES", budget - 2)
+    monkeypatch.setattr("zkdl.session.DATA_BUDGET", budget)
     path = tmp_path / "run"
     run = begin(path)
     assert run.data_budget == budget
@@ -297,7 +297,7 @@ def test_training_stops_before_a_segment_that_could_not_be_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every proof of a part of the run is another opening of the dataset; the last one is not for training to plan with."""
-    monkeypatch.setattr("zkdl.session.RETRIES", 1)
+    monkeypatch.setattr("zkdl.session.DATA_BUDGET", 3)
     path = tmp_path / "run"
     run = begin(path)
     trained = iter(session(path).train())
@@ -317,7 +317,7 @@ def test_training_stops_before_a_segment_that_could_not_be_proven(
 
 
 def test_openings_spent_by_another_release_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zkdl.session.RETRIES", 2)
+    monkeypatch.setattr("zkdl.session.DATA_BUDGET", 4)
     path = tmp_path / "run"
     begin(path)
     one = iter(session(path).train())

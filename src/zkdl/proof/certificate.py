@@ -75,6 +75,12 @@ class CertificateLayout:
     leaves: LeafLayout
     parameters: ParameterSet
 
+    def statement(self, about: bytes) -> bytes:
+        """What the transcript starts from: the statement that the certificate is about, and all sizes."""
+        codes = (self.target, self.code, pad_commitment.pad_shape(self.pad_count(), self.parameters).code)
+        parts = (about, repr((self.parameters.name, *codes)).encode())
+        return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
+
     def pad_count(self) -> PadCount:
         count = lookup.pads(self.leaves) + PadCount(singles=1)
         return count + opening.pads(self.target) + opening.pads(self.code)
@@ -213,6 +219,7 @@ def prove(
     count = layout.pad_count()
     pads = pad_commitment.sample_pads(backend, count, entropy)
     committed = pad_commitment.commit(backend, pads, pad_commitment.pad_shape(count, layout.parameters), entropy)
+    statement = layout.statement(statement)
     channel = ProverChannel(Transcript(protocol, statement))
     ledger = ProverLedger(count, channel, pads)
     for label, root in (
@@ -275,6 +282,7 @@ def verify(
     backend: Backend, protocol: str, statement: bytes, layout: CertificateLayout, root: bytes, source: ByteSource
 ) -> None:
     """Check a certificate of the commitment with this root. Raises Rejected or MalformedProof."""
+    statement = layout.statement(statement)
     channel = VerifierChannel(Transcript(protocol, statement), source)
     count = layout.pad_count()
     ledger = VerifierLedger(count, channel)

@@ -15,6 +15,7 @@ MAX_LAYERS = 256
 MAX_BATCH = 1 << 16
 MAX_EXAMPLES = (1 << 31) - 1
 MAX_STEPS = 1 << 31
+MAX_BUDGET = 1 << 12
 BEACON_DIGITS = 128
 
 
@@ -155,8 +156,9 @@ class RunStatement:
             require_range(high, low, 40, f"{name}[1]")
         self._validate_initial_weights()
         require_hex(self.data_root, 64, "data_root")
-        require_range(self.data_budget, 1, 1 << 20, "data_budget")
-        require_range(self.weights_budget, 1, 1 << 20, "weights_budget")
+        for name in ("data_budget", "weights_budget"):
+            # Every opening lengthens the rows: this bounds what a verifier encodes for a link of a few values.
+            require_range(getattr(self, name), 1, MAX_BUDGET, name)
         name = self.parameter_set
         require(0 < len(name) <= 64 and name.isascii() and name.isprintable(), "must be a name", "parameter_set")
         if self.beacon is not None:
