@@ -171,6 +171,10 @@ def test_the_table_of_results_has_its_place() -> None:
     assert f"{measured['prove_s']:.0f} s ({1e3 * measured['prover_s_per_step']:.0f} ms per step" in results
     assert f"{measured['verify_s']:.1f} s / {measured['verify_numpy_s']:.1f} s" in results
     assert f"{100 * measured['integer_accuracy']:.2f} % integer" in results
+    headline = json.loads(read("benchmarks/results/headline.json"))
+    for run in headline["runs"]:
+        for figure in (f"{run['prover_s_per_step']:.3f} s", f"{run['proof_bytes'] / 1e6:.1f} MB"):
+            assert figure in results
 
 
 # Links and paths

@@ -16,6 +16,7 @@ import numpy as np
 
 from zkdl.algebra.extension import Ext
 from zkdl.backend.base import Backend
+from zkdl.backend.leaves import LeafProgram, LeafSpan
 from zkdl.backend.select import get_backend
 from zkdl.commitment.ligero import KEPT_CODE_BYTES
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
@@ -28,14 +29,14 @@ from zkdl.statement import bounds, requantise
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial_state
 
-# Two K arrays of leaves and all layers above them: 64. While the leaves are folded: a half and a quarter of 32 more.
-BYTES_PER_LEAF = 28
+# The layers that are stored begin with a quarter of the leaves, 32 bytes each, and halve: 16. A little for what is folded.
+BYTES_PER_LEAF = 18
 INTERPRETER_BYTES = 60 << 20
 STREAMED_BYTES = 240  # per position of a code that is not kept: sixteen rows of it, and a hash state
 
-# Fitted: NumPy passes over a weight, a value of a layer and a leaf; searches of a table entry; products per weight and
+# Fitted: NumPy passes over a weight, a value of a layer and a leaf; passes over a table entry; products per weight and
 # example (forward and backward in up to two limbs, update); multiplications in K by the interpreter.
-PASSES_PER_WEIGHT, PASSES_PER_UNIT, PASSES_PER_LEAF, SEARCHES_PER_ENTRY = 12, 40, 50, 2
+PASSES_PER_WEIGHT, PASSES_PER_UNIT, PASSES_PER_LEAF, PASSES_PER_ENTRY = 4, 40, 6, 40
 PRODUCTS = 5
 PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 30000, 200, 100
 MASK_ROWS = 4
@@ -102,11 +103,9 @@ class Rates:
     encoded: float
     hashed_byte: float
     leaf: float
-    filled: float
     folded: float
     product: float
     passed: float
-    sought: float
     fresh: float
     interpreted: float
 
@@ -137,6 +136,28 @@ def _interpret() -> Ext:
     return value
 
 
+def _streamed_s(backend: Backend, size: int) -> float:
+    """Everything that is done on leaves, as recipes with two fields, before tables are stored."""
+    rng = np.random.default_rng(1)
+    fields = [rng.integers(0, 1 << 20, size).astype(np.int32) for _ in range(2)]
+    elements = rng.integers(0, 1 << 62, (4, 2)).astype(np.uint64)
+    program = LeafProgram([LeafSpan(0, size, size, elements[0], list(elements[1:3]), fields)], size)
+    low = min(size.bit_length() - 3, 8)
+    high_weights, low_weights = (
+        backend.eq_table(np.repeat(elements[:1], v, axis=0)) for v in (size.bit_length() - 3 - low, low)
+    )
+    one, two, none = elements[:1], elements[:2], elements[:0]
+
+    def work() -> None:
+        backend.leaf_table(program, 2)
+        for level, bound in ((0, none), (0, one), (1, none)):
+            backend.leaf_round(program, level, bound, elements[3], high_weights, low_weights)
+        backend.leaf_bind(program, 0, two)
+        backend.leaf_bind(program, 1, one)
+
+    return _time(work)
+
+
 def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14, peak: int = 0) -> Rates:
     """Run each hot kernel on a part of the real size, up to what takes a fraction of a second.
 
@@ -148,7 +169,7 @@ def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14,
     slow = backend.name != "native"
     domain = 1 << min(log_domain, 13 if slow else 16)
     rows = rng.integers(-1000, 1000, (8, domain >> 2)).astype(np.int32)
-    random = rng.integers(0, 1 << 62, (8, 160)).astype(np.uint64)
+    random = rng.integers(0, 1 << 62, (8, min(160, domain >> 1))).astype(np.uint64)
     code = backend.encode(rows, random, domain)
     salts = np.zeros((domain, 32), dtype=np.uint8)
     size = 1 << min(max(leaves.bit_length() - 1, 12), 14 if slow else 20)
@@ -165,13 +186,12 @@ def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14,
     return Rates(
         encoded=_time(lambda: backend.encode(rows, random, domain)) / code.size,
         hashed_byte=_time(lambda: backend.hash_columns(code, salts)) / ((8 * len(code) + LEAF_BYTES) * domain),
-        # All layers together have twice as many elements as there are leaves, the rounds of a layer twice its elements.
-        leaf=(2 * layer + 4 * (round_ + bind)) / size,
-        filled=_time(lambda: backend.axpy(table, table[0].copy(), numbers)) / size,
+        # Stored layers begin with a quarter of the leaves; all layers together have twice the elements of the lowest one,
+        # the rounds of a layer twice its elements, and two layers are folded to a quarter before they are stored.
+        leaf=_streamed_s(backend, size) / size + (layer / 2 + 2 * (round_ + bind)) / size,
         folded=_time(lambda: backend.vecmat(weights, wide)) / wide.size,
         product=_time(lambda: left @ right) / (left.size * right.shape[1]),
         passed=_time(lambda: numbers + numbers) / size,
-        sought=_time(lambda: np.unique(numbers[: 1 << 16])) / min(size, 1 << 16),
         fresh=_fresh(peak),
         interpreted=_time(_interpret) / 1000,
     )
@@ -183,15 +203,16 @@ def _commit_s(code: CodeShape, rates: Rates, rows: int | None = None) -> float:
 
 
 def _open_s(code: CodeShape, rates: Rates) -> float:
-    """Masks, and a fold of the rows."""
-    return _commit_s(code, rates, MASK_ROWS) + 2 * code.rows * code.dimension * rates.folded
+    """Masks, a fold of the rows, and the code once more where it was not kept."""
+    again = 0.0 if 8 * code.rows * code.domain <= KEPT_CODE_BYTES else code.rows * code.domain * rates.encoded
+    return again + _commit_s(code, rates, MASK_ROWS) + 2 * code.rows * code.dimension * rates.folded
 
 
 def _lookups_s(leaves: LeafLayout, rates: Rates) -> float:
     """All of a tree of fractions."""
     rounds = leaves.n_vars * (leaves.n_vars + 1) // 2
     python = PYTHON_PER_ROUND * rounds * rates.interpreted
-    return leaves.leaves * (rates.leaf + 3 * rates.filled) + python
+    return leaves.leaves * rates.leaf + python
 
 
 def _witness_s(public: SegmentPublic, rates: Rates) -> float:
@@ -203,7 +224,7 @@ def _witness_s(public: SegmentPublic, rates: Rates) -> float:
     step += PASSES_PER_UNIT * rows * sum(run.widths) * rates.passed
     step += PYTHON_PER_STEP_LAYER * run.L * rates.interpreted
     entries = sum(len(rows_.table.columns[0]) for rows_ in leaves.tables)
-    counted = SEARCHES_PER_ENTRY * entries * rates.sought + PASSES_PER_LEAF * leaves.leaves * rates.passed
+    counted = (PASSES_PER_ENTRY * entries + PASSES_PER_LEAF * leaves.leaves) * rates.passed
     return public.segment.steps * step + counted
 
 
