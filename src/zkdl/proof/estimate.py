@@ -25,7 +25,7 @@ from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.proof.security import data_proof_report, run_error_bits, segment_report
 from zkdl.protocols.lookup import LeafLayout
-from zkdl.statement import bounds, requantise
+from zkdl.statement import bounds, requantise, schedule
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial_state
 
@@ -79,11 +79,20 @@ class Estimate:
 
 
 def nominal_scales(run: RunStatement) -> Scales:
-    """Scales in the middle of the allowed interval, for a forecast before calibration."""
+    """Scales in the middle of the allowed interval, coarser where an update would round to zero: for a forecast before
+    calibration."""
     a, g = (sum(interval) // 2 for interval in (run.activation_frac_interval, run.gradient_frac_interval))
     hidden = run.L - 1
     last = run.format.gradient_bits - 1 if run.loss == "ce" else run.format.logit_frac
-    return Scales(fa=(run.format.feature_frac, *(a,) * hidden, run.format.logit_frac), fg=(*(g,) * hidden, last))
+    fa, fg = (run.format.feature_frac, *(a,) * hidden, run.format.logit_frac), [*(g,) * hidden, last]
+    least = min(rate for _, rate in run.schedule)
+    for layer in range(1, run.L):
+        while fg[layer - 1] > run.gradient_frac_interval[0]:
+            numerator, denominator = schedule.update_ratio(run, Scales(fa, tuple(fg)), layer, least)
+            if numerator >= denominator:
+                break
+            fg[layer - 1] -= 1
+    return Scales(fa, tuple(fg))
 
 
 def planned_segment(run: RunStatement, steps: int, scales: Scales | None = None) -> SegmentStatement:
