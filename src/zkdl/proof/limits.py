@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from zkdl.errors import MalformedProof
 from zkdl.proof.format import Header
-from zkdl.statement.segment import SegmentStatement
 
 MAX_WEIGHTS = 1 << 28
 MAX_DATA_ENTRIES = 1 << 38
@@ -21,11 +20,16 @@ MAX_UPDATES = 1 << 21
 MAX_SCHEDULE = 1 << 16
 
 
-def _segment_sizes(segment: SegmentStatement, layers: int, batch: int) -> dict[str, tuple[int, int]]:
-    return {
-        "segment steps times batch": (segment.steps * batch, MAX_SLOTS),
-        "segment steps times layers": (segment.steps * layers, MAX_UPDATES),
-    }
+def _require(sizes: dict[str, tuple[int, int]]) -> None:
+    for name, (value, limit) in sizes.items():
+        if value > limit:
+            raise MalformedProof(
+                "the statement is larger than this verifier accepts",
+                code="TOO_LARGE",
+                field=name,
+                value=value,
+                limit=limit,
+            )
 
 
 def check_sizes(header: Header) -> None:
@@ -34,21 +38,20 @@ def check_sizes(header: Header) -> None:
     if not run.widths or min(run.widths) < 1 or run.batch < 1 or run.examples < 1:
         return  # left to `validate`, which says what is wrong with them
     layers = len(run.widths) - 1
-    sizes = {
-        "width": (max(run.widths), MAX_WIDTH),
-        "weights": (sum(a * b for a, b in zip(run.widths[:-1], run.widths[1:], strict=True)), MAX_WEIGHTS),
-        "examples": (run.examples, MAX_EXAMPLES),
-        "dataset entries": (run.examples * (run.widths[0] + run.widths[-1]), MAX_DATA_ENTRIES),
-        "steps": (run.steps, MAX_STEPS),
-        "schedule": (len(run.schedule), MAX_SCHEDULE),
-    }
+    _require(
+        {
+            "width": (max(run.widths), MAX_WIDTH),
+            "weights": (sum(a * b for a, b in zip(run.widths[:-1], run.widths[1:], strict=True)), MAX_WEIGHTS),
+            "examples": (run.examples, MAX_EXAMPLES),
+            "dataset entries": (run.examples * (run.widths[0] + run.widths[-1]), MAX_DATA_ENTRIES),
+            "steps": (run.steps, MAX_STEPS),
+            "schedule": (len(run.schedule), MAX_SCHEDULE),
+        }
+    )
     for segment in header.segments:
-        for name, (value, limit) in {**sizes, **_segment_sizes(segment, layers, run.batch)}.items():
-            if value > limit:
-                raise MalformedProof(
-                    "the statement is larger than this verifier accepts",
-                    code="TOO_LARGE",
-                    field=name,
-                    value=value,
-                    limit=limit,
-                )
+        _require(
+            {
+                "segment steps times batch": (segment.steps * run.batch, MAX_SLOTS),
+                "segment steps times layers": (segment.steps * layers, MAX_UPDATES),
+            }
+        )

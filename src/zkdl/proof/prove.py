@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from zkdl.algebra.extension import to_array
 from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
+from zkdl.commitment.ligero import Committed
 from zkdl.commitment.link import commit_link
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment
 from zkdl.errors import InternalError, Rejected, UsageError
 from zkdl.hiding.entropy import Entropy
 from zkdl.proof import certificate, data_proof
+from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.data_claims import data_values
 from zkdl.proof.data_proof import DATASET_PROTOCOL, ProverLink, data_proof_layout
 from zkdl.proof.prover_tables import SegmentWitness, empty_columns, fill_multiplicities
@@ -63,6 +65,21 @@ def _digest(arrays: Iterable[NDArray[Any]]) -> bytes:
     return digest.digest()
 
 
+def _prove_certificate(
+    protocol: str,
+    run: RunStatement,
+    layout: CertificateLayout,
+    target: Committed,
+    secret: bytes,
+    backend: Backend,
+    progress: Progress,
+) -> bytes:
+    about = run.canonical()
+    # Sizes included: under other sizes the challenges differ, and the same pads would then hide two values each.
+    entropy = Entropy(secret, _context(protocol, layout.statement(about), target.root))
+    return certificate.prove(backend, protocol, about, layout, target, entropy, progress)
+
+
 def prove_data_certificate(
     run: RunStatement,
     dataset: DatasetCommitment,
@@ -74,8 +91,7 @@ def prove_data_certificate(
 ) -> bytes:
     """Section "data": once per dataset root."""
     layout = data_certificate_layout(run, parameters_of(run, parameter_sets))
-    entropy = Entropy(secret, _context(DATA_PROTOCOL, run.canonical(), dataset.root))
-    return certificate.prove(backend, DATA_PROTOCOL, run.canonical(), layout, dataset.committed, entropy, progress)
+    return _prove_certificate(DATA_PROTOCOL, run, layout, dataset.committed, secret, backend, progress)
 
 
 def prove_initial_weights(
@@ -89,8 +105,7 @@ def prove_initial_weights(
 ) -> bytes:
     """Section "initial": only when the run starts from committed weights."""
     layout = initial_certificate_layout(run, parameters_of(run, parameter_sets))
-    entropy = Entropy(secret, _context(INITIAL_PROTOCOL, run.canonical(), weights.root))
-    return certificate.prove(backend, INITIAL_PROTOCOL, run.canonical(), layout, weights.committed, entropy, progress)
+    return _prove_certificate(INITIAL_PROTOCOL, run, layout, weights.committed, secret, backend, progress)
 
 
 def make_witness(
