@@ -214,3 +214,17 @@ def test_random_elements_are_canonical_and_look_uniform() -> None:
     assert float(((counts - 256) ** 2 / 256).sum()) < 130
     low = np.bincount((values & np.uint64(63)).astype(np.int64), minlength=64)
     assert float(((low - 256) ** 2 / 256).sum()) < 130
+
+
+def test_other_sizes_of_a_certificate_have_other_pads() -> None:
+    """Under other sizes the challenges differ: the same pads would hide two values each."""
+    tiny = tiny_run()
+    roots = set()
+    for rate in (0.55, 0.3):
+        sets = {TINY.name: replace(TINY, once_rate=rate)}
+        proof = prove_data_certificate(
+            tiny.run, tiny.dataset, KEYS["secret"], backend=tiny.backend, parameter_sets=sets
+        )
+        # Four roots come first: limbs, both masks, pads. The pads' own sizes are the same.
+        roots.add(proof[96:128])
+    assert len(roots) == 2
