@@ -5,7 +5,7 @@
 
 int main() {
     zkdl::Extension result{0, 0};
-    std::thread worker([&] { result = zkdl::multiply({1, 2}, {3, 4}); });
+    std::thread worker([&] { result = zkdl::multiply(zkdl::Extension{1, 2}, zkdl::Extension{3, 4}); });
     worker.join();
     return result.c0 == 59 ? 0 : 1;
 }

@@ -61,6 +61,7 @@ inline unsigned thread_count(unsigned threads) {
 void bind_field(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_rounds(nb::module_& m);
+void bind_fractions(nb::module_& m);
 void bind_matrices(nb::module_& m);
 void bind_codes(nb::module_& m);
 void bind_leaves(nb::module_& m);

@@ -7,6 +7,7 @@ NB_MODULE(_native, m) {
     zkdl::bind_field(m);
     zkdl::bind_tables(m);
     zkdl::bind_rounds(m);
+    zkdl::bind_fractions(m);
     zkdl::bind_matrices(m);
     zkdl::bind_codes(m);
     zkdl::bind_leaves(m);

@@ -1,7 +1,6 @@
 // Rounds of sumcheck: sums over tables of K.
 #include "arrays.h"
 #include "parallel.h"
-#include "zkdl/fraction.kernel.h"
 #include "zkdl/sumcheck.kernel.h"
 
 namespace zkdl {
@@ -65,37 +64,6 @@ void product3_round(Extensions u, Extensions a, Extensions b, ExtensionsOut out,
     for (int i = 0; i < 3; ++i) to[i] = sum.v[i];
 }
 
-void fraction_round(Extensions p, Extensions q, Scalar lam, Extensions weights_high, Extensions weights_low,
-                    ExtensionsOut out, unsigned threads) {
-    const u64 count = p.shape(0) / 4, low = weights_low.shape(0);
-    require(p.shape(0) % 4 == 0 && p.shape(0) == q.shape(0), "p and q must have the same length, divisible by 4");
-    require(count == 0 || (low > 0 && (count + low - 1) / low <= weights_high.shape(0)),
-            "weights_high and weights_low must cover every element");
-    require(out.shape(0) == 2, "out must have shape (2, 2)");
-    thread_count(threads);
-    const Extension *p_in = extensions(p), *q_in = extensions(q);
-    const Extension *high = extensions(weights_high), *lowest = extensions(weights_low);
-    const Extension factor = scalar(lam);
-    Extension* to = extensions_out(out);
-    const nb::gil_scoped_release release;
-    // The high weight is common to `low` neighbours: it multiplies their sum.
-    const auto partial = [&](u64 begin, u64 end) {
-        const u64 factor7 = times_seven(factor.c1);
-        Values sum = kZero;
-        while (begin < end) {
-            const u64 block = begin / low, stop = end < (block + 1) * low ? end : (block + 1) * low;
-            FractionRound round;
-            for (u64 i = begin; i < stop; ++i) round.add_at(p_in, q_in, factor, factor7, lowest[i - block * low], i);
-            sum.v[0] = multiply_add(sum.v[0], high[block], round.at_zero.value());
-            sum.v[1] = multiply_add(sum.v[1], high[block], round.leading.value());
-            begin = stop;
-        }
-        return sum;
-    };
-    const Values sum = parallel_reduce(count, kGrain / 2, threads, kZero, partial, add_values);
-    for (int i = 0; i < 2; ++i) to[i] = sum.v[i];
-}
-
 }  // namespace
 
 void bind_rounds(nb::module_& m) {
@@ -103,9 +71,6 @@ void bind_rounds(nb::module_& m) {
           "out"_a.noconvert(), "threads"_a, "(2m, 2) twice, (e, 2) into out (2, 2): constant and leading coefficient.");
     m.def("product3_round", &product3_round, "u"_a.noconvert(), "a"_a.noconvert(), "b"_a.noconvert(),
           "out"_a.noconvert(), "threads"_a, "Three (2m, 2) into out (3, 2): f(0), f(2), leading coefficient.");
-    m.def("fraction_round", &fraction_round, "p"_a.noconvert(), "q"_a.noconvert(), "lam"_a.noconvert(),
-          "weights_high"_a.noconvert(), "weights_low"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
-          "(4m, 2) twice, (2,), (h, 2), (l, 2) into out (2, 2): constant and leading coefficient.");
 }
 
 }  // namespace zkdl

@@ -1,8 +1,7 @@
-// Tables over K: sums, eq, outer products, binding, fractions.
+// Tables over K: sums, eq, outer products, binding.
 #include "arrays.h"
 #include "parallel.h"
 #include "zkdl/elementwise.kernel.h"
-#include "zkdl/fraction.kernel.h"
 
 namespace zkdl {
 
@@ -89,33 +88,6 @@ void bind_table(Extensions table, Scalar r, ExtensionsOut out, unsigned threads)
     });
 }
 
-void fraction_layer(Extensions p, Extensions q, ExtensionsOut p_out, ExtensionsOut q_out, unsigned threads) {
-    const u64 count = p_out.shape(0);
-    require(p.shape(0) == 2 * count && q.shape(0) == 2 * count && q_out.shape(0) == count,
-            "p and q must be twice as long as the outputs");
-    thread_count(threads);
-    const Extension *p_in = extensions(p), *q_in = extensions(q);
-    Extension *p_to = extensions_out(p_out), *q_to = extensions_out(q_out);
-    const nb::gil_scoped_release release;
-    parallel_for(count, kGrain / 2, threads, [&](u64 begin, u64 end) {
-        for (u64 i = begin; i < end; ++i) fraction_layer_at(p_in, q_in, p_to, q_to, i);
-    });
-}
-
-void fraction_bind(Extensions x, Scalar r, ExtensionsOut out, unsigned threads) {
-    const u64 count = out.shape(0);
-    require(count % 2 == 0 && x.shape(0) == 2 * count, "x must have shape (4m, 2), out (2m, 2)");
-    thread_count(threads);
-    const Extension* from = extensions(x);
-    const Extension point = scalar(r);
-    Extension* to = extensions_out(out);
-    const nb::gil_scoped_release release;
-    parallel_for(count, kGrain, threads, [&](u64 begin, u64 end) {
-        const u64 seven = times_seven(point.c1);
-        for (u64 j = begin; j < end; ++j) to[j] = fraction_bind_at(from, point, seven, j);
-    });
-}
-
 }  // namespace
 
 void bind_tables(nb::module_& m) {
@@ -129,10 +101,6 @@ void bind_tables(nb::module_& m) {
     define_axpy<u64>(m);
     m.def("bind", &bind_table, "table"_a.noconvert(), "r"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
           "out (m, 2) = t[2i] + r*(t[2i+1] - t[2i]), table (2m, 2).");
-    m.def("fraction_layer", &fraction_layer, "p"_a.noconvert(), "q"_a.noconvert(), "p_out"_a.noconvert(),
-          "q_out"_a.noconvert(), "threads"_a, "Sums of neighbouring fractions: (2m, 2) twice into (m, 2) twice.");
-    m.def("fraction_bind", &fraction_bind, "x"_a.noconvert(), "r"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
-          "x (4m, 2) bound at r in the lowest variable of the parents: out (2m, 2).");
 }
 
 }  // namespace zkdl

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parallel.h"
+#include "processor.h"
 #include "zkdl/goldilocks.h"
 
 namespace zkdl {
@@ -124,8 +125,14 @@ Transform::Transform(u64 size, bool is_inverse) {
     for (std::size_t i = has_top; i < twiddles_.size(); i += 3)
         levels_.push_back({twiddles_[i].data(), twiddles_[i + 1].data(), twiddles_[i + 2].data()});
     plan_ = {size, is_inverse, levels_.size(), levels_.data(), has_top ? twiddles_[0].data() : nullptr};
-    passes_ = avx2_passes();
-    if (passes_ == nullptr || (has_top ? size / 2 : size) < passes_->smallest_size) passes_ = &kScalarPasses;
+    const auto use = [&](const PassTable* passes) {
+        if (passes != nullptr && (has_top ? size / 2 : size) >= passes->smallest_size) passes_ = passes;
+    };
+    use(&kScalarPasses);
+    use(avx2_passes());
+#ifdef ZK_AVX512
+    if (has_avx512()) use(&kAvx512Passes);
+#endif
 }
 
 void interpolate_rows(const u64* values, u64 rows, u64 size, u64* out, unsigned threads) {

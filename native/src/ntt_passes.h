@@ -44,6 +44,31 @@ struct Passes {
         }
     }
 
+    // The same on neighbouring blocks of 16, when a vector is longer than their quarters: half of it from each of two.
+    template <bool is_time>
+    static ZK_FN void radix_four_of_two(u64* data, u64 size, const Level& level, bool is_inverse) {
+        if constexpr (kLanes == 8) {
+            const Lanes w1 = Lanes::load_halves(level.w1, level.w1), w2 = Lanes::load_halves(level.w2, level.w2);
+            const Lanes w3 = Lanes::load_halves(level.w3, level.w3);
+            for (u64 i = 0; i < size; i += 32) {
+                Lanes x[4];
+                for (u64 k = 0; k < 4; ++k) x[k] = Lanes::load_halves(data + i + 4 * k, data + i + 16 + 4 * k);
+                if (is_time)
+                    time_four(x[0], x[1], x[2], x[3], w1, w2, w3, is_inverse);
+                else
+                    frequency_four(x[0], x[1], x[2], x[3], w1, w2, w3, is_inverse);
+                for (u64 k = 0; k < 4; ++k) x[k].store_halves(data + i + 4 * k, data + i + 16 + 4 * k);
+            }
+        }
+    }
+
+    // One level over all blocks of `length` elements.
+    template <bool is_time>
+    static ZK_FN void all_blocks(u64* data, u64 size, u64 length, const Level& level, bool is_inverse) {
+        if (length / 4 < kLanes) return radix_four_of_two<is_time>(data, size, level, is_inverse);
+        for (u64 i = 0; i < size; i += length) radix_four<is_time>(data + i, length / 4, level, is_inverse);
+    }
+
     template <bool is_time>
     static ZK_FN void radix_two(u64* data, const Plan& plan) {
         const u64 half = plan.size / 2;
@@ -80,14 +105,12 @@ struct Passes {
             u64 length = 16, level = plan.level_count - 1;
             for (; level > depth; length *= 4) {
                 --level;
-                for (u64 i = 0; i < size; i += length)
-                    radix_four<is_time>(data + i, length / 4, plan.levels[level], plan.is_inverse);
+                all_blocks<is_time>(data, size, length, plan.levels[level], plan.is_inverse);
             }
         } else {
             u64 length = size / 4;
             for (u64 level = depth; level + 1 < plan.level_count; ++level, length /= 4)
-                for (u64 i = 0; i < size; i += length)
-                    radix_four<is_time>(data + i, length / 4, plan.levels[level], plan.is_inverse);
+                all_blocks<is_time>(data, size, length, plan.levels[level], plan.is_inverse);
             smallest_blocks<is_time>(data, size, plan.is_inverse);
         }
     }

@@ -28,6 +28,8 @@ struct PassTable {
 };
 
 extern const PassTable kScalarPasses;
+// To be run if has_avx512() only.
+extern const PassTable kAvx512Passes;
 // nullptr where this build or this processor has no such instructions.
 const PassTable* avx2_passes();
 

@@ -40,8 +40,13 @@ ZK_FN u64 from_int(i32 x) { return x < 0 ? kModulus + static_cast<u64>(static_ca
 ZK_FN u64 from_int(i64 x) { return x < 0 ? kModulus + static_cast<u64>(x) : static_cast<u64>(x); }
 ZK_FN u64 from_int(u64 x) { return x; }
 
-// Sum of up to 2^31 products of loose elements, reduced once at the end.
-struct Accumulator {
+// A sum of products of loose elements, reduced once at the end. Element is u64 or a vector of them.
+template <class Element>
+struct AccumulatorOf;
+
+// Up to 2^31 products.
+template <>
+struct AccumulatorOf<u64> {
     u64 low = 0, high = 0, top = 0;
 
     ZK_FN void add_product(u64 a, u64 b) { add_carry(low, high, top, multiply_wide(a, b)); }
@@ -54,6 +59,8 @@ struct Accumulator {
     }
     ZK_FN u64 value() const { return canonical(value_loose()); }
 };
+
+using Accumulator = AccumulatorOf<u64>;
 
 ZK_FN u64 power(u64 base, u64 exponent) {
     u64 out = 1;

@@ -19,29 +19,6 @@ struct LeafSpan {
     const i32* counts;
 };
 
-// The numerators of a lookup are one: what that leaves of fraction_layer_at, of a round and of a bind.
-ZK_FN void unit_layer_at(const Extension* q, Extension* p_out, Extension* q_out, u64 i) {
-    const Extension q0 = q[2 * i], q1 = q[2 * i + 1];
-    p_out[i] = add(q0, q1);
-    q_out[i] = multiply(q0, q1);
-}
-
-// q0 + q1 + lam * q0 * q1, and lam * dq0 * dq1: lam is taken out of the sums.
-struct UnitRound {
-    ProductSum sums, products, leading;
-
-    ZK_FN void add_at(const Extension* q, Extension weight, u64 i) {
-        const Extension q0 = q[4 * i], q1 = q[4 * i + 1];
-        sums.add_product(weight, add(q0, q1));
-        products.add_product(weight, multiply_loose(q0, q1));
-        leading.add_product(weight, multiply_loose(subtract(q[4 * i + 2], q0), subtract(q[4 * i + 3], q1)));
-    }
-    ZK_FN Extension at_zero_value(Extension lam) const {
-        return multiply_add(sums.value(), lam, products.value());
-    }
-    ZK_FN Extension leading_value(Extension lam) const { return multiply(lam, leading.value()); }
-};
-
 ZK_FN void leaf_at(const LeafSpan& span, u64 i, Extension* p, Extension* q) {
     const u64 at = i - span.start;
     Accumulator c0, c1;
