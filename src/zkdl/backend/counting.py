@@ -18,7 +18,7 @@ class TableIndex:
 
     Attributes:
         columns: int32, (rows,) each. least, sizes: smallest value and number of values of each indexed column.
-        rows: int32, (product of the sizes,): row of a mixed-radix key, -1 where there is none; empty when the key is the row.
+        rows: int32, (product of the sizes,): row of a mixed-radix key, whose lowest digit is the first column, -1 where there is none; empty when the key is the row.
     """
 
     columns: tuple[Field, ...]
@@ -50,10 +50,12 @@ class TableIndex:
         """Mixed-radix keys of the first fields, -1 for values that no row has."""
         key = np.zeros(len(fields[0]), dtype=np.int64)
         outside = np.zeros(len(fields[0]), dtype=np.bool_)
+        radix = 1
         for values, least, size in zip(fields, self.least, self.sizes, strict=False):
             shifted = values.astype(np.int64) - least
             outside |= (shifted < 0) | (shifted >= size)
-            key = key * size + shifted
+            key += radix * shifted
+            radix *= size
         key[outside] = -1
         return key
 
