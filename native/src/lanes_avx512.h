@@ -17,6 +17,16 @@ struct Lanes8 {
     static ZK_FN Lanes8 all(u64 value) { return {_mm512_set1_epi64(static_cast<long long>(value))}; }
     ZK_FN void store(u64* to) const { _mm512_storeu_si512(to, v); }
 
+    // Integers shifted to unsigned, as unsigned_image does.
+    static ZK_FN Lanes8 load_images(const i32* from) {
+        const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+        return {_mm512_cvtepu32_epi64(_mm256_xor_si256(x, _mm256_set1_epi32(static_cast<int>(0x80000000U))))};
+    }
+    static ZK_FN Lanes8 load_images(const i64* from) {
+        return {_mm512_xor_si512(_mm512_loadu_si512(from), all(0x8000000000000000ULL).v)};
+    }
+    static ZK_FN Lanes8 load_images(const u64* from) { return load(from); }
+
     // What lies above the 52 bits that the processor multiplies at once.
     ZK_FN Lanes8 top() const { return {_mm512_srli_epi64(v, 52)}; }
 

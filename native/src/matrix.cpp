@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "matrix_plan.h"
 #include "parallel.h"
-#include "zkdl/matrix.kernel.h"
+#include "processor.h"
 
 namespace zkdl {
 
@@ -28,7 +29,63 @@ Extension sum_of(const Extension* values, u64 count) {
     return {c0.value(), c1.value()};
 }
 
+template <class Integer>
+const MatrixPasses<Integer>* passes_for(const MatrixPasses<Integer>& fast) {
+    return has_avx512() ? &fast : nullptr;
+}
+
+template <class Integer>
+Extension row_dot(const MatrixPasses<Integer>* passes, const Integer* x, const Extension* v, u64 count) {
+    const u64 whole = passes == nullptr ? 0 : count / passes->lanes * passes->lanes;
+    const Extension rest = image_dot(x + whole, 1, v + whole, count - whole);
+    return whole == 0 ? rest : add(passes->dot(x, v, whole), rest);
+}
+
+// out[c] = sum over rows of images times v, for up to kTileColumns columns.
+template <class Integer>
+void tile_sums(const Integer* matrix, u64 stride, u64 rows, u64 width, const Extension* v, Extension* out) {
+    Accumulator c0[kTileColumns], c1[kTileColumns];
+    u64 images[kTileRows * kTileStride];
+    for (u64 row = 0; row < rows; row += kTileRows) {
+        const u64 height = std::min(kTileRows, rows - row);
+        for (u64 r = 0; r < height; ++r)
+            for (u64 c = 0; c < width; ++c)
+                images[r * kTileStride + c] = unsigned_image(matrix[(row + r) * stride + c]);
+        for (u64 c = 0; c < width; ++c) {
+            Accumulator a0 = c0[c], a1 = c1[c];
+            for (u64 r = 0; r < height; ++r) {
+                const u64 image = images[r * kTileStride + c];
+                a0.add_product(image, v[row + r].c0);
+                a1.add_product(image, v[row + r].c1);
+            }
+            c0[c] = a0;
+            c1[c] = a1;
+        }
+    }
+    for (u64 c = 0; c < width; ++c) out[c] = {c0[c].value(), c1[c].value()};
+}
+
 }  // namespace
+
+#ifdef ZK_AVX512
+template <>
+const MatrixPasses<i32>* matrix_passes() {
+    return passes_for(kAvx512MatrixI32);
+}
+template <>
+const MatrixPasses<i64>* matrix_passes() {
+    return passes_for(kAvx512MatrixI64);
+}
+template <>
+const MatrixPasses<u64>* matrix_passes() {
+    return passes_for(kAvx512MatrixU64);
+}
+#else
+template <class Integer>
+const MatrixPasses<Integer>* matrix_passes() {
+    return nullptr;
+}
+#endif
 
 template <class Integer>
 void matvec(const Integer* matrix, const Extension* vectors, u64 rows, u64 columns, u64 period, Extension* out,
@@ -44,12 +101,13 @@ void matvec(const Integer* matrix, const Extension* vectors, u64 rows, u64 colum
                 sums[k] = sum_of(vectors + (k / parts) * columns + part * kRowPart, length(part));
             }
         });
+    const MatrixPasses<Integer>* const passes = matrix_passes<Integer>();
     const u64 grain = std::max<u64>(1, kElementsPerTask / std::min(kRowPart, columns + 1));
     parallel_for(rows * parts, grain, threads, [&](u64 begin, u64 end) {
         for (u64 k = begin; k < end; ++k) {
             const u64 row = k / parts, part = k % parts, phase = row % period, first = part * kRowPart;
             const Extension images =
-                image_dot(matrix + row * columns + first, 1, vectors + phase * columns + first, length(part));
+                row_dot(passes, matrix + row * columns + first, vectors + phase * columns + first, length(part));
             target[k] = unshift<Integer>(images, sums[phase * parts + part]);
         }
     });
@@ -60,6 +118,7 @@ void matvec(const Integer* matrix, const Extension* vectors, u64 rows, u64 colum
 template <class Integer>
 void vecmat(const Extension* vector, const Integer* matrix, u64 rows, u64 columns, Extension* out, unsigned threads) {
     const Extension sum = sum_of(vector, rows);
+    const MatrixPasses<Integer>* const passes = matrix_passes<Integer>();
     const u64 blocks = (columns + kTileColumns - 1) / kTileColumns;
     // Few columns: split the rows as well, into parts that are added up below.
     const u64 wanted = blocks >= 4 * u64{threads} ? 1 : (4 * u64{threads} + blocks - 1) / std::max<u64>(1, blocks);
@@ -72,27 +131,12 @@ void vecmat(const Extension* vector, const Integer* matrix, u64 rows, u64 column
             const u64 first_column = (task % blocks) * kTileColumns, part = task / blocks;
             const u64 width = std::min(kTileColumns, columns - first_column);
             const u64 first = std::min(rows, part * part_rows), last = std::min(rows, first + part_rows);
-            Accumulator c0[kTileColumns], c1[kTileColumns];
-            u64 images[kTileRows * kTileStride];
-            for (u64 row = first; row < last; row += kTileRows) {
-                const u64 height = std::min(kTileRows, last - row);
-                const Integer* tile = matrix + row * columns + first_column;
-                for (u64 r = 0; r < height; ++r)
-                    for (u64 c = 0; c < width; ++c)
-                        images[r * kTileStride + c] = unsigned_image(tile[r * columns + c]);
-                for (u64 c = 0; c < width; ++c) {
-                    Accumulator a0 = c0[c], a1 = c1[c];
-                    for (u64 r = 0; r < height; ++r) {
-                        const u64 image = images[r * kTileStride + c];
-                        a0.add_product(image, vector[row + r].c0);
-                        a1.add_product(image, vector[row + r].c1);
-                    }
-                    c0[c] = a0;
-                    c1[c] = a1;
-                }
-            }
-            for (u64 c = 0; c < width; ++c)
-                partial[part * columns + first_column + c] = {c0[c].value(), c1[c].value()};
+            const Integer* const tile = matrix + first * columns + first_column;
+            Extension* const to = partial.data() + part * columns + first_column;
+            const u64 whole = passes == nullptr ? 0 : width / (2 * passes->lanes) * (2 * passes->lanes);
+            if (whole > 0) passes->column_sums(tile, columns, last - first, whole, vector + first, to);
+            if (whole < width)
+                tile_sums(tile + whole, columns, last - first, width - whole, vector + first, to + whole);
         }
     });
     for (u64 c = 0; c < columns; ++c) {
