@@ -6,18 +6,16 @@ namespace zkdl {
 
 namespace {
 
-u64 subtract_products_of(Out<i64, 2> matrix, In<i32, 2> left, In<i32, 2> right, i64 factor, Out<double, 2> floats,
-                         unsigned threads) {
+template <class Element>
+u64 subtract_products_of(Out<Element, 2> matrix, In<i32, 2> left, In<i32, 2> right, i64 factor, unsigned threads) {
     const u64 rows = left.shape(0), inputs = matrix.shape(0), outputs = matrix.shape(1);
     require(right.shape(0) == rows, "left and right must have as many rows");
     require(left.shape(1) == inputs && right.shape(1) == outputs, "left and right must fit the matrix");
-    require(floats.shape(0) == inputs && floats.shape(1) == outputs, "floats must have the shape of the matrix");
     thread_count(threads);
-    i64* to = matrix.data();
+    Element* to = matrix.data();
     const i32 *from = left.data(), *gradient = right.data();
-    double* copy = floats.data();
     const nb::gil_scoped_release release;
-    return subtract_products(to, from, gradient, rows, inputs, outputs, factor, copy, threads);
+    return subtract_products(to, from, gradient, rows, inputs, outputs, factor, threads);
 }
 
 using Strided = nb::ndarray<i32, nb::ndim<2>, nb::device::cpu>;
@@ -35,14 +33,20 @@ void write_transposed_of(Strided out, In<i64, 2> values, unsigned threads) {
     write_transposed(to, stride, from, rows, columns, threads);
 }
 
+template <class Element>
+void define_update(nb::module_& m) {
+    m.def("subtract_products", &subtract_products_of<Element>, "matrix"_a.noconvert(), "left"_a.noconvert(),
+          "right"_a.noconvert(), "factor"_a, "threads"_a,
+          "(n, m) i64 or f64 -= factor * (B, n) i32 transposed times (B, m) i32. Returns the largest |entry|.");
+}
+
 }  // namespace
 
 void bind_training(nb::module_& m) {
     m.def("write_transposed", &write_transposed_of, "out"_a.noconvert(), "values"_a.noconvert(), "threads"_a,
           "(m, n) i64 into out (n, m) i32, whose rows are contiguous.");
-    m.def("subtract_products", &subtract_products_of, "matrix"_a.noconvert(), "left"_a.noconvert(),
-          "right"_a.noconvert(), "factor"_a, "floats"_a.noconvert(), "threads"_a,
-          "(n, m) i64 -= factor * (B, n) i32 transposed times (B, m) i32; floats (n, m) f64 gets the result. Returns max |.|.");
+    define_update<i64>(m);
+    define_update<double>(m);
 }
 
 }  // namespace zkdl

@@ -92,13 +92,12 @@ PairSums fastest_pair_sums() {
 }
 
 // Subtracts factor * sums and reports the new values.
-template <class Integer>
-u64 apply(i64* matrix, double* floats, const Integer* sums, u64 count, i64 factor) {
-    i64 low = 0, high = 0;
+template <class Element, class Integer>
+u64 apply(Element* matrix, const Integer* sums, u64 count, Element factor) {
+    Element low = 0, high = 0;
     for (u64 c = 0; c < count; ++c) {
-        const i64 value = matrix[c] - factor * static_cast<i64>(sums[c]);
+        const Element value = matrix[c] - factor * static_cast<Element>(sums[c]);
         matrix[c] = value;
-        floats[c] = static_cast<double>(value);
         low = std::min(low, value);
         high = std::max(high, value);
     }
@@ -120,8 +119,10 @@ u64 over_inputs(u64 inputs, unsigned threads, const Row& row) {
 
 }  // namespace
 
-u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, u64 inputs, u64 outputs, i64 factor,
-                      double* floats, unsigned threads) {
+template <class Element>
+u64 subtract_products(Element* matrix, const i32* left, const i32* right, u64 rows, u64 inputs, u64 outputs, i64 factor,
+                      unsigned threads) {
+    const Element scale = static_cast<Element>(factor);
     const u64 left_largest = largest_of(left, rows * inputs), right_largest = largest_of(right, rows * outputs);
     const bool is_narrow = left_largest < (1 << 15) && right_largest < (1 << 15) &&
                            (rows + 1) * left_largest * right_largest < (u64{1} << 31);
@@ -131,7 +132,7 @@ u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, 
             for (u64 r = 0; r < rows; ++r)
                 for (u64 c = 0; c < outputs; ++c)
                     sums[c] += static_cast<i64>(left[r * inputs + input]) * right[r * outputs + c];
-            return apply(matrix + input * outputs, floats + input * outputs, sums.data(), outputs, factor);
+            return apply(matrix + input * outputs, sums.data(), outputs, scale);
         });
     }
     const u64 pairs = (rows + 1) / 2;
@@ -146,12 +147,15 @@ u64 subtract_products(i64* matrix, const i32* left, const i32* right, u64 rows, 
             const u64 count = std::min(kColumns, outputs - first);
             for (u64 i = 0; i < kInputs && group * kInputs + i < inputs; ++i) {
                 const u64 at = (group * kInputs + i) * outputs + first;
-                largest = std::max(largest, apply(matrix + at, floats + at, sums[i], count, factor));
+                largest = std::max(largest, apply(matrix + at, sums[i], count, scale));
             }
         }
         return largest;
     });
 }
+
+template u64 subtract_products(i64*, const i32*, const i32*, u64, u64, u64, i64, unsigned);
+template u64 subtract_products(double*, const i32*, const i32*, u64, u64, u64, i64, unsigned);
 
 void write_transposed(i32* out, u64 stride, const i64* values, u64 rows, u64 columns, unsigned threads) {
     // Output rows lie whole pages apart, so they would evict each other from the cache if they were written side by side.

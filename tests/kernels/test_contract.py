@@ -14,6 +14,8 @@ from zkdl.errors import DeviceError
 
 needs_native = pytest.mark.skipif(not is_native_available(), reason="no compiled kernels in this installation")
 NAMES = ["reference", "numpy", pytest.param("native", marks=needs_native)]
+# Integers may come in another type as well.
+ALSO_TAKEN = {("subtract_products", 0, "<f8")}
 ANY_LENGTH = {("product_round", 2), ("hash_columns", 0), ("leaf_round", 6)}
 FREE_STRIDES = {"f_add", "f_sub", "f_mul"}
 REFUSED = (TypeError, ValueError)
@@ -161,7 +163,6 @@ def _bindings() -> dict[str, tuple[list[object], list[int]]]:
             np.ones((4, 3), np.int64),
             *(np.ones((2, n), np.int32) for n in (4, 3)),
             1,
-            np.ones((4, 3)),
             1,
         ],
         "count_lookups": [
@@ -190,7 +191,8 @@ def test_bindings_never_convert(binding: str) -> None:
     for k in positions:
         array = call[k]
         assert isinstance(array, np.ndarray)
-        bad = [*_wrong_dtypes(array), array[..., None], array[..., :1], array[:0]]
+        wrong_types = [x for x in _wrong_dtypes(array) if (binding, k, x.dtype.str) not in ALSO_TAKEN]
+        bad = [*wrong_types, array[..., None], array[..., :1], array[:0]]
         if not _strided(array).flags.c_contiguous:
             bad.append(_strided(array))
         # A single operand stands for all; weights, columns of a code and bound variables have any length.

@@ -171,16 +171,15 @@ class Backend(Protocol):
 
     def subtract_products(
         self,
-        matrix: NDArray[np.int64],
+        matrix: NDArray[np.int64] | NDArray[np.float64],
         left: NDArray[np.int32],
         right: NDArray[np.int32],
         factor: int,
-        floats: NDArray[np.float64],
     ) -> int:
-        """matrix -= factor * left^T right in place, in integers: (n, m), (B, n), (B, m).
+        """matrix -= factor * left^T right in place, in integers: (n, m), (B, n), (B, m). Returns the largest new |entry|.
 
-        floats (n, m) receives the new matrix; its largest absolute value is returned. B |left| |right| must stay below
-        2^53 and every result below 2^63: the caller's duty.
+        B |left| |right| must stay below 2^53, |matrix| + |factor| B |left| |right| below 2^63, or 2^53 for float64: the
+        caller's duty.
         """
         ...
 

@@ -120,23 +120,20 @@ def require_fraction_round(
 
 
 def require_update(
-    matrix: NDArray[np.int64],
+    matrix: NDArray[np.int64] | NDArray[np.float64],
     left: NDArray[np.int32],
     right: NDArray[np.int32],
     factor: int,
-    floats: NDArray[np.float64],
 ) -> None:
     """Raise unless the arguments fit `subtract_products`."""
-    require_array("matrix", matrix, (np.dtype(np.int64),), ndim=2)
+    require_array("matrix", matrix, (np.dtype(np.int64), np.dtype(np.float64)), ndim=2)
     for name, value in (("left", left), ("right", right)):
         require_array(name, value, (np.dtype(np.int32),), ndim=2)
     require(left.shape[0] == right.shape[0], "left and right must have as many rows")
     require(matrix.shape == (left.shape[1], right.shape[1]), "left and right must fit the matrix")
     require(abs(factor) < 2**62, "factor must be below 2^62")
-    require_array("floats", floats, (np.dtype(np.float64),), ndim=2)
-    require(floats.shape == matrix.shape, "floats must have the shape of the matrix")
-    if not matrix.flags.writeable or not floats.flags.writeable:
-        raise TypeError("matrix and floats must be writeable")
+    if not matrix.flags.writeable:
+        raise TypeError("matrix must be writeable")
 
 
 def require_lookups(

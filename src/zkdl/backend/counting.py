@@ -18,7 +18,8 @@ class TableIndex:
 
     Attributes:
         columns: int32, (rows,) each. least, sizes: smallest value and number of values of each indexed column.
-        rows: int32, (product of the sizes,): row of a mixed-radix key, whose lowest digit is the first column, -1 where there is none; empty when the key is the row.
+        rows: int32, (product of the sizes,): row of a mixed-radix key, the first column its lowest digit, -1 where there is none;
+            empty when the key is the row.
     """
 
     columns: tuple[Field, ...]

@@ -193,14 +193,13 @@ class NativeBackend:
 
     def subtract_products(
         self,
-        matrix: NDArray[np.int64],
+        matrix: NDArray[np.int64] | NDArray[np.float64],
         left: NDArray[np.int32],
         right: NDArray[np.int32],
         factor: int,
-        floats: NDArray[np.float64],
     ) -> int:
-        checks.require_update(matrix, left, right, factor, floats)
-        return int(_native.subtract_products(matrix, left, right, factor, floats, self.threads))
+        checks.require_update(matrix, left, right, factor)
+        return int(_native.subtract_products(matrix, left, right, factor, self.threads))
 
     def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:
         checks.require_lookups(table.columns, fields, counts)

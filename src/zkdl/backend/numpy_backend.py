@@ -138,17 +138,15 @@ class NumpyBackend(MaterialisedLeaves, MaterialisedCodes):
 
     def subtract_products(
         self,
-        matrix: NDArray[np.int64],
+        matrix: NDArray[np.int64] | NDArray[np.float64],
         left: NDArray[np.int32],
         right: NDArray[np.int32],
         factor: int,
-        floats: NDArray[np.float64],
     ) -> int:
-        checks.require_update(matrix, left, right, factor, floats)
+        checks.require_update(matrix, left, right, factor)
         change = (left.T.astype(np.float64) @ right.astype(np.float64)).astype(np.int64)
         change *= factor
         matrix -= change
-        floats[:] = matrix
         return max(int(matrix.max()), -int(matrix.min())) if matrix.size else 0
 
     def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:

@@ -198,18 +198,16 @@ class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
 
     def subtract_products(
         self,
-        matrix: NDArray[np.int64],
+        matrix: NDArray[np.int64] | NDArray[np.float64],
         left: NDArray[np.int32],
         right: NDArray[np.int32],
         factor: int,
-        floats: NDArray[np.float64],
     ) -> int:
-        checks.require_update(matrix, left, right, factor, floats)
+        checks.require_update(matrix, left, right, factor)
         for i in range(matrix.shape[0]):
             for j in range(matrix.shape[1]):
                 products = sum(int(a) * int(b) for a, b in zip(left[:, i], right[:, j], strict=True))
                 matrix[i, j] = int(matrix[i, j]) - factor * products
-        floats[:] = matrix
         return max((abs(int(value)) for value in matrix.flat), default=0)
 
     def count_lookups(self, table: TableIndex, fields: Sequence[NDArray[np.int32]], counts: NDArray[np.int32]) -> None:

@@ -14,6 +14,7 @@ from zkdl.statement import schedule
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
+from zkdl.train.live import LiveWeights
 from zkdl.train.plan import StepPlan, step_plan
 from zkdl.train.step import StepTrace, run_step, update
 from zkdl.train.witness import Columns, write_step
@@ -98,10 +99,10 @@ def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + real.max(axis=1) - chosen))
 
 
-def _pad_step(plan: StepPlan, weights: Weights, step: int) -> StepTrace:
+def _pad_step(plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
     """The single row that fills every slot of the steps beyond the segment: zero features, no label."""
     features = np.zeros((1, plan.run.widths[0]), dtype=np.int64)
-    return run_step(plan, weights, plan.split(weights), features, np.full(1, -1, dtype=np.int64), step)
+    return run_step(plan, weights.parts(), weights.b, features, np.full(1, -1, dtype=np.int64), step)
 
 
 class _SegmentRunner:
@@ -119,9 +120,7 @@ class _SegmentRunner:
         self.run = run
         self.segment = segment
         self.plan = step_plan(run, segment)
-        self.weights = weights.copy()
-        self.split = self.plan.split(self.weights)
-        self.floats = [np.empty(matrix.shape, dtype=np.float64) for matrix in weights.W]
+        self.weights = LiveWeights(weights, self.plan.limb_bits)
         self.views = views
         self.factors = schedule.update_integers(run, segment.scales, segment.first_step, segment.steps)
         self.rows = 1 << (run.batch - 1).bit_length()
@@ -134,12 +133,12 @@ class _SegmentRunner:
         targets = np.full(self.rows, -1, dtype=np.int64)
         batch[:size] = features[index[:size]]
         targets[:size] = labels[index[:size]]
-        trace = run_step(self.plan, self.weights, self.split, batch, targets, self.segment.first_step + t)
+        trace = run_step(self.plan, self.weights.parts(), self.weights.b, batch, targets, self.segment.first_step + t)
         if self.views is not None:
             write_step(self.backend, self.views, self.plan, trace, slice(t, t + 1))
         self.ranges.add(self.plan, trace, size)
         self.loss.append(mean_loss(self.run, trace.logits[:size], targets[:size]))
-        self.split = update(self.backend, self.plan, self.weights, trace, self.factors[:, t], size, self.floats)
+        update(self.backend, self.plan, self.weights, trace, self.factors[:, t], size)
 
     def pad(self, steps: int) -> None:
         """Fill the steps from `steps` to the next power of two. Raises OutOfRange."""
@@ -152,7 +151,7 @@ class _SegmentRunner:
 
     def result(self, steps: int, stopped: OutOfRange | None) -> SegmentResult:
         loss = np.array(self.loss, dtype=np.float64)
-        return SegmentResult(self.weights, steps, self.ranges, loss, self.plan, stopped)
+        return SegmentResult(self.weights.integers(), steps, self.ranges, loss, self.plan, stopped)
 
 
 def run_segment(

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from zkdl.backend.base import Backend
 from zkdl.errors import OutOfRange
 from zkdl.statement.requantise import Requant
-from zkdl.statement.weights import Weights
+from zkdl.train.live import LiveWeights
 from zkdl.train.plan import StepPlan
-from zkdl.train.products import SplitMatrix, split
+from zkdl.train.products import SplitMatrix
 
 Int = NDArray[np.int64]
 
@@ -121,12 +121,12 @@ def affine(plan: StepPlan, split: SplitMatrix, bias: Int | None, activation: Int
 
 
 def run_step(
-    plan: StepPlan, weights: Weights, split: list[SplitMatrix], features: Int, labels: Int, step: int
+    plan: StepPlan, split: list[SplitMatrix], biases: list[Int | None], features: Int, labels: Int, step: int
 ) -> StepTrace:
     """Forward and backward pass of one batch; the weights are not changed.
 
     Args:
-        split: `plan.split(weights)`.
+        split, biases: W_l, ready for products, and b_l.
         features: (rows, d_0) int64. labels: (rows,) int64, -1 in rows without an example.
         step: global step, for errors.
     Raises OutOfRange.
@@ -134,7 +134,7 @@ def run_step(
     run, formats = plan.run, plan.run.format
     activations, signs, forward = [features], [], []
     for layer in range(1, run.L + 1):
-        product = affine(plan, split[layer - 1], weights.b[layer - 1], activations[-1], layer)
+        product = affine(plan, split[layer - 1], biases[layer - 1], activations[-1], layer)
         forward.append(requantise(product, plan.forward[layer - 1], step, layer, "forward"))
         if layer < run.L:
             activations.append(np.clip(forward[-1].value, 0, formats.activation_max))
@@ -152,32 +152,21 @@ def run_step(
 
 
 def update(
-    backend: Backend,
-    plan: StepPlan,
-    weights: Weights,
-    trace: StepTrace,
-    factors: Int,
-    examples: int,
-    floats: list[NDArray[np.float64]],
-) -> list[SplitMatrix]:
+    backend: Backend, plan: StepPlan, weights: LiveWeights, trace: StepTrace, factors: Int, examples: int
+) -> None:
     """W_l -= c_l A_{l-1}^T G_l and b_l -= c_l 2^fa_{l-1} sum G_l over the first `examples` rows, in place.
 
     Args:
-        factors: c_l, (L,) int64. floats: like weights.W, overwritten; the result may be made of them.
-
-    Returns: the new weights, ready for products.
+        factors: c_l, (L,) int64.
     """
-    out = []
+    run = plan.run
     for layer, (activation, gradient) in enumerate(zip(trace.activations, trace.gradients, strict=True)):
         factor, used = int(factors[layer]), gradient[:examples]
         left = np.ascontiguousarray(activation[:examples], dtype=np.int32)
         right = np.ascontiguousarray(used, dtype=np.int32)
         # At most 2^16 rows of products below 2^33: exact in every backend.
-        largest = backend.subtract_products(weights.W[layer], left, right, factor, floats[layer])
-        bits = plan.limb_bits[layer]
-        narrow = largest <= 1 << bits
-        out.append(SplitMatrix((floats[layer],), (0,)) if narrow else split(weights.W[layer], bits))
+        limit = examples * run.activation_max(layer) * run.gradient_max(layer + 1)
+        weights.W[layer].subtract(backend, left, right, factor, limit)
         bias = weights.b[layer]
         if bias is not None:
             bias -= used.sum(axis=0) * (factor << plan.scales.fa[layer])
-    return out
