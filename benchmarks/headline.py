@@ -1,7 +1,8 @@
 """Ten million parameters: 3072-1024x8-10 on CIFAR-10, batch 64, one segment of T steps, two CPU cores.
 
     python tools/fetch_datasets.py cifar10
-    python -m benchmarks.headline [--steps 16 64 256] [--width 1024] [--depth 8] [--examples N] [--json FILE]
+    python -m benchmarks.headline [--steps 16 64 256] [--width 1024] [--depth 8] [--rate R] [--examples N]
+        [--json FILE]
 
 Every T runs in a process of its own. Two segments are trained and proven; the figures are those of the second one, a middle
 segment of a chain. Everything that every segment costs is in the prover's figure: re-execution, commitments of the witness
@@ -47,8 +48,6 @@ from zkdl.train.trainer import Trainer  # noqa: E402 - as above
 
 BATCH = 64
 CLASSES = 10
-# A power of two: the update integers are exact however few fraction bits the weights have.
-LEARNING_RATE = 2.0**-4
 
 
 class Clock:
@@ -77,7 +76,7 @@ class Phases:
         self._phase = phase
 
 
-def torch_step_s(widths: list[int], steps: int) -> float:
+def torch_step_s(widths: list[int], steps: int, rate: float) -> float:
     """One float32 SGD step in PyTorch, two threads, median."""
     import torch
 
@@ -86,7 +85,7 @@ def torch_step_s(widths: list[int], steps: int) -> float:
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     x, y = torch.rand(BATCH, widths[0]), torch.randint(0, CLASSES, (BATCH,))
     seconds, clock = [], Clock()
     for _ in range(steps):
@@ -112,10 +111,10 @@ class Bench:
         self.backend = get_backend(None, int(machine.THREADS))
         self.data = load(arguments.data, arguments.examples)
         self.widths = [self.data.features.shape[1], *[arguments.width] * arguments.depth, CLASSES]
-        self.steps = steps
+        self.steps, self.rate = steps, arguments.rate
         configuration = from_values(
             {
-                "widths": self.widths, "lr": LEARNING_RATE, "batch": BATCH, "steps": 2 * steps, "segment_steps": steps,
+                "widths": self.widths, "lr": arguments.rate, "batch": BATCH, "steps": 2 * steps, "segment_steps": steps,
                 "activation_bits": arguments.bits, "gradient_bits": arguments.bits,
             }
         )  # fmt: skip
@@ -137,7 +136,7 @@ class Bench:
 
     def measure(self) -> dict[str, Any]:
         found, clock = self.found, Clock()
-        found["torch_step_s"] = torch_step_s(self.widths, 40)
+        found["torch_step_s"] = torch_step_s(self.widths, 40, self.rate)
         trainer = Trainer(self.run, self.data.features, self.data.labels, self.steps)
         segments = trainer.segments()
         first, weights_in = next(segments)
@@ -262,6 +261,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--bits", type=int, default=8, help="of activations and gradients")
+    # A power of two: the update integers are exact however few fraction bits the weights have.
+    parser.add_argument("--rate", type=float, default=2.0**-4, help="learning rate; deep networks need a smaller one")
     parser.add_argument("--examples", type=int, help="use only so many images")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -271,7 +272,7 @@ def main() -> None:
         return
     runs = []
     given = ["--data", str(arguments.data), "--width", str(arguments.width), "--depth", str(arguments.depth)]
-    given += ["--bits", str(arguments.bits)]
+    given += ["--bits", str(arguments.bits), "--rate", str(arguments.rate)]
     given += ["--examples", str(arguments.examples)] if arguments.examples else []
     for steps in arguments.steps:
         command = [sys.executable, "-m", "benchmarks.headline", "--inside", "--steps", str(steps), *given]
