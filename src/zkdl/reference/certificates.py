@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .field import ONE, ZERO, K, eq_table, powers, total
+from . import parameters
+from .field import ZERO, K, eq_table, powers, total
 from .hidden import Hidden, Session
-from .lookup import Column, LeafClaims, Leaves, Lookup, equality
+from .lookup import Column, LeafClaims, Leaves, Lookup, equality, vector
 from .opening import Claim, Opening, Part, finish
-from .parameters import (
-    ONCE_RATE,
-    PARAMETER_SET,
-    Code,
-    code,
-    dataset_code,
-    opening_scalars,
-    pad_code,
-    tree_counts,
-    weight_rows,
-    weights_code,
-    work_bits,
-)
-from .segment import vector
 from .soundness import Security
 from .statement import Run
 from .training import range_table
@@ -44,7 +31,7 @@ class Range(NamedTuple):
         return [LIMB_BITS] * whole + [rest] * (rest > 0)
 
 
-def data_ranges(run: Run, target: Code) -> list[Range]:
+def data_ranges(run: Run, target: parameters.Code) -> list[Range]:
     ranges, row = [], 0
     for _ in range(blocks(run, target)):
         ranges.append(Range(Column("target", row, run.widths[0]), -run.format.feature_min, run.format.feature_bits))
@@ -54,14 +41,14 @@ def data_ranges(run: Run, target: Code) -> list[Range]:
     return ranges
 
 
-def blocks(run: Run, target: Code) -> int:
+def blocks(run: Run, target: parameters.Code) -> int:
     return -(-run.examples >> target.log_row)
 
 
-def initial_ranges(run: Run, target: Code) -> list[Range]:
+def initial_ranges(run: Run, target: parameters.Code) -> list[Range]:
     ranges, row = [], 0
     for layer in range(run.depth):
-        rows = weight_rows(run.widths[layer : layer + 2], [0], target.log_row)
+        rows = parameters.weight_rows(run.widths[layer : layer + 2], [0], target.log_row)
         for units, bound in ((rows, run.init_weight_bound[layer]), (run.bias[layer], run.init_bias_bound[layer])):
             if units:
                 ranges.append(Range(Column("target", row, units), bound, bound.bit_length()))
@@ -69,7 +56,7 @@ def initial_ranges(run: Run, target: Code) -> list[Range]:
     return ranges
 
 
-def place(ranges: list[Range], target: Code) -> tuple[Leaves, Code]:
+def place(ranges: list[Range], target: parameters.Code) -> tuple[Leaves, parameters.Code]:
     """The leaves, and the code of the certificate's own rows: upper limbs, then multiplicities."""
     lookups, own, leaf = [], 0, 0
     for rows, offset, bits in ranges:
@@ -88,10 +75,11 @@ def place(ranges: list[Range], target: Code) -> tuple[Leaves, Code]:
     table = range_table({width for one in ranges for width in one.widths}, 1)
     counts = Column("own", own, table.rows)
     own += -(-table.rows >> target.log_row)
-    return Leaves(target.log_row, 0, lookups, [table], leaf, [counts]), code(own, target.log_row, 1, ONCE_RATE)
+    leaves = Leaves(target.log_row, 0, lookups, [table], leaf, [counts])
+    return leaves, parameters.code(own, target.log_row, 1, parameters.ONCE_RATE)
 
 
-def data_facts(run: Run, target: Code, point: list[K], eta: K) -> list[Claim]:
+def data_facts(run: Run, target: parameters.Code, point: list[K], eta: K) -> list[Claim]:
     """The label sums, and zeros behind the last example."""
     at, count, ell = eq_table(point), blocks(run, target), target.ell
     examples = [min(ell, run.examples - h * ell) for h in range(count)]
@@ -111,15 +99,15 @@ def verify_certificate(run: Run, section: Section) -> Security:
     """The section `data` or `initial`; returns its soundness."""
     of_data = section.name == "data"
     if of_data:
-        target = dataset_code(run.examples, run.widths[0], run.classes, run.data_budget)
+        target = parameters.dataset_code(run.examples, run.widths[0], run.classes, run.data_budget)
         root, ranges = run.data_root, data_ranges(run, target)
     else:
-        target = weights_code(run.widths, run.bias, run.weights_budget)
+        target = parameters.weights_code(run.widths, run.bias, run.weights_budget)
         root, ranges = run.init_root or "", initial_ranges(run, target)
     leaves, own = place(ranges, target)
-    tree_scalars, products = tree_counts(leaves.variables)
-    scalars = tree_scalars + 1 + opening_scalars(target) + opening_scalars(own)
-    pads = pad_code(scalars, products)
+    tree_scalars, products = parameters.tree_counts(leaves.variables)
+    scalars = tree_scalars + 1 + parameters.opening_scalars(target) + parameters.opening_scalars(own)
+    pads = parameters.pad_code(scalars, products)
     security = Security(section.name)
     security.lookup(leaves.count, leaves.variables, round_error=2, child_error=1)
     if of_data:
@@ -127,13 +115,13 @@ def verify_certificate(run: Run, section: Section) -> Security:
         security.add(target.log_row + blocks(run, target) + (run.widths[0] if partial else 0))
     security.finish([(target, 3), (own, 2)], pads, products=True)
     section.need(target.opened_bytes + own.opened_bytes + pads.opened_bytes)
-    statement = framed([run.raw, repr((PARAMETER_SET, target, own, pads)).encode()])
+    statement = framed([run.raw, repr((parameters.PARAMETER_SET, target, own, pads)).encode()])
     session = Session(section, Transcript(f"zkdl/{section.name}/1", statement), scalars, products)
     roots = {"own": session.root("root/own"), "target": bytes.fromhex(root)}
     masks = {name: session.root(f"root/mask/{name}") for name in ("target", "own")}
     pads_root = session.root("root/pads")
     session.transcript.absorb("statement", 0, statement)
-    session.work(work_bits(leaves.count))
+    session.work(parameters.work_bits(leaves.count))
     leaf = LeafClaims(session, leaves)
     (limb_value,) = session.scalars("limb-value", 1)
     *point, eta = session.challenges("facts", target.log_row + 1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .field import ZERO, K, eq_table, split, total
+from .claims import DataPoint, link_claim
+from .field import ZERO, K, eq_table, total
 from .hidden import Hidden, Session
 from .opening import Claim, Inner, Opening, Part, finish
 from .parameters import PARAMETER_SET, dataset_code, link_code, opening_scalars, pad_code
-from .segment import DataPoint, SegmentResult, link_claim
+from .segment import SegmentResult
 from .soundness import Security
 from .statement import Run
 from .transcript import Section, Transcript, framed

@@ -103,13 +103,17 @@ class Layout:
         self.transposed_first = {int(p.virtual[0][2][1:]): p.first for p in placed}
         free = []
         for l in range(1, last + 1):
-            top = self.plain(l, "activation", 1, ["z_hi", "A", "S"]) if l < last else self.plain(l, "logit", 2, ["z_hi", "Y"])
+            top = (
+                self.plain(l, "activation", 1, ["z_hi", "A", "S"])
+                if l < last
+                else self.plain(l, "logit", 2, ["z_hi", "Y"])
+            )
             free += [top, self.low_limb(l, "Z", self.forward[l]), *self.middle_limb(l, "z_mid", self.forward[l])]
             if l < last:
                 free.append(self.plain(l, "gradient", 3, ["p_hi", "S", "G"]))
                 free += self.middle_limb(l, "p_mid", self.backward[l])
         if self.run.cross_entropy:
-            free += self.loss_lookups(segment.fg[-1])
+            free += self.loss_lookups(segment.scales.fg[-1])
         for lookup in free:
             lookup.first = row
             row += self.column_rows(lookup.units)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .field import ONE, ZERO, K, dot, eq, eq_table, split, total
+from .field import ONE, ZERO, K, dot, eq, eq_table, inner, split, total
 from .hidden import Session
 from .opening import Inner, Part
 from .training import Table
@@ -97,8 +97,8 @@ class LeafClaims:
                 scale = betas[1 + c] * coefficient
                 self._add(column, [weight * scale for weight in every], self.slot)
             for c, coefficient, column in lookup.slots:
-                first = [betas[1 + c] * coefficient * active] + [ZERO] * (len(units) - 1)
-                self._add(column, first, self.slot)
+                only_first = [betas[1 + c] * coefficient * active] + [ZERO] * (len(units) - 1)
+                self._add(column, only_first, self.slot)
             for c, coefficient, column in lookup.unit_sums:
                 size = -(-column.units >> leaves.log_units) << leaves.log_units
                 self._add(column, [betas[1 + c] * coefficient * active] * size, self.slot)
@@ -109,18 +109,18 @@ class LeafClaims:
                 self.virtual[name] = self.every[name][: lookup.units]
         first, split_in_row = leaves.first_table, split(eq_table(self.in_row))
         for table, column in zip(leaves.tables, leaves.counts, strict=True):
-            size = -(-table.rows >> leaves.log_row)
-            rows = self.rows_table[first : first + size]
+            count = -(-table.rows >> leaves.log_row)
+            rows = self.rows_table[first : first + count]
             covered += total(rows)
             known += total(rows) * (alpha + betas[0] * table.tag)
             for c, entries in enumerate(table.columns):
                 known += betas[1 + c] * table_value(rows, split_in_row, entries)
             part = Part(column.first, [-row for row in rows], leaves.log_row, equality(self.in_row))
             self.count_parts.setdefault(column.matrix, []).append(part)
-            first += size
+            first += count
         self.known = known - covered
         self.numerator = p - counted
-        self.denominator: Hidden = q - self.known
+        self.denominator = q - self.known
 
     def _add(self, column: Column, outer: list[K], low: list[K]) -> None:
         part = Part(column.first, outer, len(low), equality(low))
@@ -130,6 +130,11 @@ class LeafClaims:
 def equality(point: Sequence[K]) -> Inner:
     """eq(point, .) as an in-row vector."""
     return lambda other: eq(point, other)
+
+
+def vector(values: list[K]) -> Inner:
+    """A table, zero behind its end, as an in-row vector."""
+    return lambda point: inner(values, eq_table(point)[: len(values)])
 
 
 def table_value(rows: list[K], in_row: tuple[list[int], list[int]], entries: Sequence[int]) -> K:

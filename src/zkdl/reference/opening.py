@@ -100,7 +100,9 @@ class Opening:
             x = block_powers(domain_point(self.code.domain, self.at[i]))
             for found, mask, message in ((folded, masks[:2], self.fold), (tested, masks[2:], self.test)):
                 sent = message.at(x)
-                check(sent == found[i] + K(*mask), "OPENING", f"a row message of {self.name} disagrees with the columns")
+                check(
+                    sent == found[i] + K(*mask), "OPENING", f"a row message of {self.name} disagrees with the columns"
+                )
 
 
 def domain_point(domain: int, position: int) -> int:

@@ -1,22 +1,31 @@
-"""Run and segment statements: canonical form, rules, chain (docs/spec/statement.md)."""
+"""Run and segment statements: canonical form, rules, limits, chain (docs/spec/statement.md)."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, is_dataclass
+from functools import cached_property
+from typing import Any, get_args, get_origin, get_type_hints
 
 from .parameters import PARAMETER_SET
 from .transcript import Invalid, check, malformed
 
-LIMITS = {"width": 2**16, "weights": 2**28, "examples": 2**22, "entries": 2**38, "pieces": 2**16, "TB": 2**20, "TL": 2**21}
+LIMITS = {
+    "width": 2**16,
+    "weights": 2**28,
+    "examples": 2**22,
+    "entries": 2**38,
+    "pieces": 2**16,
+    "TB": 2**20,
+    "TL": 2**21,
+}
 """Of statements that this verifier looks at: those of the specification, but for the examples, of which Python holds fewer."""
 HEX = set("0123456789abcdef")
 
 
 def canonical(value: Any) -> bytes:
     """The canonical bytes of a parsed value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def parse_canonical(data: bytes) -> Any:
@@ -27,37 +36,31 @@ def parse_canonical(data: bytes) -> Any:
 
     try:
         value = json.loads(data.decode("ascii"), parse_float=refuse, parse_constant=refuse)
-        same = canonical(value) == data
+        if canonical(value) == data:
+            return value
     except (ValueError, RecursionError) as error:
-        raise malformed(f"the header is not JSON of the canonical form: {str(error)[:80]}", "HEADER") from None
-    if not same:
-        raise malformed("the header is not in canonical form", "HEADER")
-    return value
+        raise malformed(f"the header is not JSON: {str(error)[:80]}", "HEADER") from None
+    raise malformed("the header is not in canonical form", "HEADER")
 
 
-def record(value: Any, names: list[str], what: str) -> dict[str, Any]:
-    """An object with exactly these fields."""
-    if not isinstance(value, dict) or set(value) != set(names):
-        raise malformed(f"{what} does not have exactly its fields", "STATEMENT_FORMAT")
-    return value
-
-
-def integer(value: Any, what: str) -> int:
-    if type(value) is not int or abs(value) >= 2**63:
-        raise malformed(f"{what} is no 64-bit integer", "STATEMENT_FORMAT")
-    return value
-
-
-def integers(value: Any, what: str) -> list[int]:
-    if not isinstance(value, list):
-        raise malformed(f"{what} is no list", "STATEMENT_FORMAT")
-    return [integer(item, what) for item in value]
-
-
-def text(value: Any, what: str) -> str:
-    if not isinstance(value, str) or len(value) > 256:
-        raise malformed(f"{what} is no short string", "STATEMENT_FORMAT")
-    return value
+def build(kind: Any, value: Any, what: str) -> Any:
+    """A value of an annotated type from parsed JSON: exactly the fields of a data class, and the types of its fields."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        if isinstance(value, dict) and set(value) == set(hints):
+            return kind(**{name: build(hint, value[name], name) for name, hint in hints.items()})
+    elif get_origin(kind) is list:
+        if isinstance(value, list):
+            return [build(get_args(kind)[0], item, what) for item in value]
+    elif get_origin(kind) is tuple:
+        if isinstance(value, list) and len(value) == 2:
+            return tuple(build(part, item, what) for part, item in zip(get_args(kind), value, strict=True))
+    elif kind is int:
+        if type(value) is int and abs(value) < 2**63:
+            return value
+    elif isinstance(value, str) and len(value) <= 256 and value.isascii() or value is None and kind == str | None:
+        return value
+    raise malformed(f"{what} has the wrong type or fields", "STATEMENT_FORMAT")
 
 
 def rule(holds: bool, what: str) -> None:
@@ -68,9 +71,9 @@ def within(value: int, low: int, high: int, what: str) -> None:
     rule(low <= value <= high, f"{what} = {value} is not in {low} .. {high}")
 
 
-def is_digest(value: str) -> bool:
+def is_digest(value: str | None) -> bool:
     """64 hexadecimal digits in lower case."""
-    return len(value) == 64 and set(value) <= HEX
+    return value is not None and len(value) == 64 and set(value) <= HEX
 
 
 def is_power_of_two(value: int) -> bool:
@@ -92,12 +95,6 @@ class Format:
     exp_bits: int
     headroom_bits: int
 
-    @classmethod
-    def parse(cls, value: Any) -> Format:
-        names = [field.name for field in fields(cls)]
-        given = record(value, names, "format")
-        return cls(*(integer(given[name], name) for name in names))
-
     def check(self) -> None:
         within(self.activation_bits, 2, 16, "activation_bits")
         within(self.gradient_bits, 2, 16, "gradient_bits")
@@ -112,20 +109,20 @@ class Format:
 
     @property
     def amax(self) -> int:
-        return 2**self.activation_bits - 1
+        return (1 << self.activation_bits) - 1
 
     @property
     def gmax(self) -> int:
-        return 2 ** (self.gradient_bits - 1) - 1
+        return (1 << self.gradient_bits - 1) - 1
 
     @property
     def ymax(self) -> int:
-        return 2 ** (self.logit_bits - 1) - 1
+        return (1 << self.logit_bits - 1) - 1
 
 
 @dataclass(frozen=True)
 class Run:
-    """The run statement. Attributes are its fields; `raw` are its canonical bytes."""
+    """The run statement: its fields, under their names."""
 
     run_id: str
     widths: list[int]
@@ -135,10 +132,10 @@ class Run:
     examples: int
     steps: int
     last_batch: str
-    schedule: list[list[int]]
+    schedule: list[tuple[int, int]]
     format: Format
-    activation_frac_interval: list[int]
-    gradient_frac_interval: list[int]
+    activation_frac_interval: tuple[int, int]
+    gradient_frac_interval: tuple[int, int]
     init_seed: str | None
     init_root: str | None
     init_weight_bound: list[int]
@@ -148,34 +145,10 @@ class Run:
     weights_budget: int
     parameter_set: str
     beacon: str | None
-    raw: bytes
 
-    @classmethod
-    def parse(cls, value: Any) -> Run:
-        names = [field.name for field in fields(cls) if field.name != "raw"]
-        given = dict(record(value, names, "the run"))
-        given["format"] = Format.parse(given["format"])
-        for name in ("batch", "examples", "steps", "data_budget", "weights_budget"):
-            given[name] = integer(given[name], name)
-        for name in ("widths", "bias", "init_weight_bound", "init_bias_bound"):
-            given[name] = integers(given[name], name)
-        for name in ("activation_frac_interval", "gradient_frac_interval"):
-            given[name] = integers(given[name], name)
-            if len(given[name]) != 2:
-                raise malformed(f"{name} is no pair", "STATEMENT_FORMAT")
-        if not isinstance(given["schedule"], list):
-            raise malformed("schedule is no list", "STATEMENT_FORMAT")
-        given["schedule"] = [integers(piece, "schedule") for piece in given["schedule"]]
-        if any(len(piece) != 2 for piece in given["schedule"]):
-            raise malformed("schedule has no pairs", "STATEMENT_FORMAT")
-        for name in ("run_id", "loss", "last_batch", "data_root", "parameter_set"):
-            given[name] = text(given[name], name)
-        for name in ("init_seed", "init_root", "beacon"):
-            given[name] = None if given[name] is None else text(given[name], name)
-        run = cls(**given, raw=canonical(value))
-        if run.parameter_set != PARAMETER_SET:
-            raise malformed("unknown parameter set", "PARAMETER_SET")
-        return run
+    @cached_property
+    def raw(self) -> bytes:
+        return canonical(asdict(self))
 
     @property
     def depth(self) -> int:
@@ -190,7 +163,7 @@ class Run:
     def cross_entropy(self) -> bool:
         return self.loss == "ce"
 
-    @property
+    @cached_property
     def variables(self) -> list[int]:
         """v_0 .. v_L."""
         return [(d - 1).bit_length() for d in self.widths]
@@ -205,50 +178,63 @@ class Run:
         whole, rest = divmod(self.examples, self.batch)
         return whole + (rest > 0 and self.last_batch == "keep")
 
-    def check_size(self) -> None:
-        """What is refused before anything is derived."""
-        entries = self.examples * (self.widths[0] + self.widths[-1])
-        large = max(self.widths) > LIMITS["width"] or self.examples > LIMITS["examples"] or entries > LIMITS["entries"]
+    def check(self) -> None:
+        if self.parameter_set != PARAMETER_SET:
+            raise malformed("unknown parameter set", "PARAMETER_SET")
+        within(len(self.widths), 2, 257, "number of widths")
+        rule(min(self.widths) >= 1 and self.examples >= 1, "a width or the number of examples is not positive")
+        entries = self.examples * (self.widths[0] + self.classes)
         weights = sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+        large = max(self.widths) > LIMITS["width"] or self.examples > LIMITS["examples"] or entries > LIMITS["entries"]
         if large or weights > LIMITS["weights"] or len(self.schedule) > LIMITS["pieces"]:
             raise malformed("the run is too large for this verifier", "TOO_LARGE")
-
-    def check(self) -> None:
-        rule(2 <= len(self.widths) <= 257, "number of layers")
-        for d in self.widths:
-            rule(d >= 1, "a width is not positive")
         rule(len(self.bias) == self.depth and set(self.bias) <= {0, 1}, "bias")
         self.format.check()
         rule(self.loss in ("ce", "mse"), "loss")
-        if self.cross_entropy:
-            rule(self.classes >= 2 and self.remainder_bits <= 21, "classes or exp_bits")
+        rule(self.loss == "mse" or self.classes >= 2 and self.remainder_bits <= 21, "classes or exp_bits")
         within(self.batch, 1, 2**16, "batch")
-        rule(self.examples >= 1, "examples")
         within(self.steps, 1, 2**31, "steps")
         rule(self.last_batch in ("keep", "drop") and self.epoch_steps > 0, "last_batch")
-        rule(len(self.schedule) > 0 and self.schedule[0][0] == 0, "the schedule must start at step 0")
-        for before, piece in zip(self.schedule, self.schedule[1:], strict=False):
-            rule(before[0] < piece[0], "schedule steps must ascend")
-        rule(self.schedule[-1][0] < self.steps, "schedule step behind the run")
+        starts = [step for step, _ in self.schedule]
+        rule(starts[:1] == [0] and starts[-1] < self.steps, "the schedule's first or last step")
+        rule(all(a < b for a, b in zip(starts, starts[1:], strict=False)), "schedule steps must ascend")
         for _, rate in self.schedule:
             within(rate, 1, 2**48, "learning rate")
         for low, high in (self.activation_frac_interval, self.gradient_frac_interval):
             rule(0 <= low <= high <= 40, "interval of fraction bits")
         rule((self.init_seed is None) != (self.init_root is None), "exactly one of init_seed and init_root")
         start = self.init_seed if self.init_root is None else self.init_root
-        for digest in (self.run_id, self.data_root, start or ""):
-            rule(is_digest(digest), "a root, seed or identifier is no digest")
+        rule(all(map(is_digest, (self.run_id, self.data_root, start))), "a root, seed or identifier is no digest")
+        bounds = self.init_weight_bound + self.init_bias_bound
         rule(len(self.init_weight_bound) == len(self.init_bias_bound) == self.depth, "number of initial bounds")
-        rule(all(0 <= b < 2**62 for b in self.init_weight_bound + self.init_bias_bound), "an initial bound is too large")
+        rule(all(0 <= bound < 2**62 for bound in bounds), "an initial bound is out of range")
+        for bound, has_bias in zip(self.init_bias_bound, self.bias, strict=True):
+            rule(bound == 0 or bool(has_bias) and self.init_seed is None, "a bias bound without bias, or of a seed")
         if self.init_root is not None:
-            for bound in self.init_weight_bound:
-                rule(is_power_of_two(bound), "an initial bound is no power of two")
-            for bound, has_bias in zip(self.init_bias_bound, self.bias, strict=True):
-                rule(is_power_of_two(bound) if has_bias else bound == 0, "an initial bias bound is wrong")
+            needed = self.init_weight_bound + [
+                b for b, has_bias in zip(self.init_bias_bound, self.bias, strict=True) if has_bias
+            ]
+            rule(all(map(is_power_of_two, needed)), "an initial bound is no power of two")
         within(self.data_budget, 1, 2**12, "data_budget")
         within(self.weights_budget, 1, 2**12, "weights_budget")
-        if self.beacon is not None:
-            rule(1 <= len(self.beacon) <= 128 and set(self.beacon) <= HEX, "beacon")
+        rule(self.beacon is None or 1 <= len(self.beacon) <= 128 and set(self.beacon) <= HEX, "beacon")
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Fraction bits: fa_0 .. fa_L and fg_1 .. fg_L."""
+
+    fa: list[int]
+    fg: list[int]
+
+
+@dataclass(frozen=True)
+class Limbs:
+    """How products are cut, see training.Requant."""
+
+    e_forward: int
+    e_backward: int
+    low_bits: int
 
 
 @dataclass(frozen=True)
@@ -260,39 +246,22 @@ class Weights:
     bias_bound: list[int]
     step: int
 
-    @classmethod
-    def parse(cls, value: Any) -> Weights:
-        given = record(value, ["root", "weight_bound", "bias_bound", "step"], "weights")
-        bounds = integers(given["weight_bound"], "weight_bound"), integers(given["bias_bound"], "bias_bound")
-        return cls(text(given["root"], "root"), *bounds, integer(given["step"], "step"))
-
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment's statement."""
+    """A segment's statement: its fields, under their names."""
 
     index: int
     first_step: int
     steps: int
-    fa: list[int]
-    fg: list[int]
-    e_forward: int
-    e_backward: int
-    low_bits: int
+    scales: Scales
+    limbs: Limbs
     w_in: Weights
     w_out: Weights
-    raw: bytes
 
-    @classmethod
-    def parse(cls, value: Any) -> Segment:
-        given = record(value, ["index", "first_step", "steps", "scales", "limbs", "w_in", "w_out"], "a segment")
-        scales = record(given["scales"], ["fa", "fg"], "scales")
-        limbs = record(given["limbs"], ["e_forward", "e_backward", "low_bits"], "limbs")
-        numbers = [integer(given[name], name) for name in ("index", "first_step", "steps")]
-        frac = [integers(scales[name], name) for name in ("fa", "fg")]
-        cuts = [integer(limbs[name], name) for name in ("e_forward", "e_backward", "low_bits")]
-        ends = [Weights.parse(given[name]) for name in ("w_in", "w_out")]
-        return cls(*numbers, *frac, *cuts, *ends, raw=canonical(value))  # type: ignore[arg-type]
+    @cached_property
+    def raw(self) -> bytes:
+        return canonical(asdict(self))
 
     @property
     def from_seed(self) -> bool:
@@ -307,24 +276,20 @@ class Segment:
         rule(self.first_step + self.steps <= run.steps, "a segment ends behind the run")
         if self.steps * run.batch > LIMITS["TB"] or self.steps * run.depth > LIMITS["TL"]:
             raise malformed("a segment is too large for this verifier", "TOO_LARGE")
-        fmt, last = run.format, run.depth
-        rule(len(self.fa) == last + 1 and len(self.fg) == last, "number of scales")
-        rule(self.fa[0] == fmt.feature_frac and self.fa[last] == fmt.logit_frac, "first or last scale")
-        rule(self.fg[-1] == (fmt.gradient_bits - 1 if run.cross_entropy else self.fa[last]), "last gradient scale")
-        for scale in self.fa[1:-1]:
-            within(scale, *run.activation_frac_interval, "fa")
-        for scale in self.fg[:-1]:
-            within(scale, *run.gradient_frac_interval, "fg")
+        fmt, last, fa, fg = run.format, run.depth, self.scales.fa, self.scales.fg
+        rule(len(fa) == last + 1 and len(fg) == last, "number of scales")
+        rule(fa[0] == fmt.feature_frac and fa[last] == fmt.logit_frac, "first or last scale")
+        rule(fg[-1] == (fmt.gradient_bits - 1 if run.cross_entropy else fa[last]), "last gradient scale")
+        intervals = (fa[1:-1], run.activation_frac_interval), (fg[:-1], run.gradient_frac_interval)
+        for scales, (low, high) in intervals:
+            rule(all(low <= scale <= high for scale in scales), "a scale is outside its interval")
         for weights, step in ((self.w_in, self.first_step), (self.w_out, self.first_step + self.steps)):
             rule(len(weights.weight_bound) == len(weights.bias_bound) == last, "number of weight bounds")
             rule(weights.step == step, "step of a weight commitment")
             rule(all(0 <= b < 2**62 for b in weights.weight_bound + weights.bias_bound), "a weight bound is too large")
+        start = Weights(run.init_root or "", run.init_weight_bound, run.init_bias_bound, 0)
+        rule(self.w_in == start if self.index == 0 else is_digest(self.w_in.root), "w_in")
         rule(is_digest(self.w_out.root), "root of w_out")
-        if self.index == 0:
-            start = run.init_root or ""
-            rule(self.w_in == Weights(start, run.init_weight_bound, run.init_bias_bound, 0), "start of the run")
-        else:
-            rule(is_digest(self.w_in.root), "root of w_in")
 
 
 def check_chain(segments: list[Segment]) -> None:

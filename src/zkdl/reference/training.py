@@ -60,7 +60,7 @@ def update_integers(run: Run, segment: Segment) -> list[list[int]]:
     """c_{l,s}: for each layer one integer per step."""
     by_step, table = rates(run, segment), []
     for layer in range(run.depth):
-        shift = run.format.weight_frac - segment.fa[layer] - segment.fg[layer] - 32
+        shift = run.format.weight_frac - segment.scales.fa[layer] - segment.scales.fg[layer] - 32
         up, down = 1 << max(0, shift), run.batch << max(0, -shift)
         by_rate = {rate: round_div(rate * up, down) for rate in set(by_step)}
         rule(all(1 <= c < 2**62 for c in by_rate.values()), "an update integer is not in 1 .. 2^62 - 1")
@@ -142,17 +142,17 @@ class Requant(NamedTuple):
 def forward_limbs(run: Run, segment: Segment, l: int) -> Requant:
     """Of Z_l."""
     fmt = run.format
-    shift = segment.fa[l - 1] + fmt.weight_frac - segment.fa[l]
-    top = segment.e_forward + 1 + fmt.activation_bits + fmt.headroom_bits
-    return Requant(shift, segment.e_forward, top, segment.low_bits)
+    shift = segment.scales.fa[l - 1] + fmt.weight_frac - segment.scales.fa[l]
+    top = segment.limbs.e_forward + 1 + fmt.activation_bits + fmt.headroom_bits
+    return Requant(shift, segment.limbs.e_forward, top, segment.limbs.low_bits)
 
 
 def backward_limbs(run: Run, segment: Segment, l: int) -> Requant:
     """Of P_l, l < L."""
     fmt = run.format
-    shift = segment.fg[l] + fmt.weight_frac - segment.fg[l - 1]
-    top = segment.e_backward + fmt.gradient_bits + fmt.headroom_bits
-    return Requant(shift, segment.e_backward, top, segment.low_bits)
+    shift = segment.scales.fg[l] + fmt.weight_frac - segment.scales.fg[l - 1]
+    top = segment.limbs.e_backward + fmt.gradient_bits + fmt.headroom_bits
+    return Requant(shift, segment.limbs.e_backward, top, segment.limbs.low_bits)
 
 
 # ---- static bounds
@@ -164,12 +164,12 @@ def check_bounds(run: Run, segment: Segment) -> None:
     amax = [max(abs(fmt.feature_min), abs(fmt.feature_min + 2**fmt.feature_bits - 1))] + [fmt.amax] * (last - 1)
     gmax = [fmt.gmax] * last
     if not run.cross_entropy:
-        gmax[-1] = fmt.ymax + 2 ** segment.fa[last]
+        gmax[-1] = fmt.ymax + 2 ** segment.scales.fa[last]
     if run.init_seed is not None:
         rule(run.init_weight_bound == initial_bounds(run), "initial bounds are not the generator's")
         rule(not any(run.init_bias_bound), "initial bias bounds of a seed")
     if last == 1:
-        rule(segment.e_backward == 0, "e_backward of one layer")
+        rule(segment.limbs.e_backward == 0, "e_backward of one layer")
     updates = update_integers(run, segment)
     w_in, w_out = segment.w_in, segment.w_out
     for l in range(1, last + 1):
@@ -177,15 +177,17 @@ def check_bounds(run: Run, segment: Segment) -> None:
         limbs.check()
         moved = run.batch * gmax[l - 1] * sum(updates[l - 1])
         wmax = w_in.weight_bound[l - 1] + amax[l - 1] * moved
-        bmax = w_in.bias_bound[l - 1] + run.bias[l - 1] * (moved << segment.fa[l - 1])
+        bmax = w_in.bias_bound[l - 1] + run.bias[l - 1] * (moved << segment.scales.fa[l - 1])
         rule(w_out.weight_bound[l - 1] == wmax and w_out.bias_bound[l - 1] == bmax, "growth of a weight bound")
-        product = run.widths[l - 1] * amax[l - 1] * wmax + (bmax << segment.fa[l - 1])
+        product = run.widths[l - 1] * amax[l - 1] * wmax + (bmax << segment.scales.fa[l - 1])
         check(product < min(2**62, P - 2 ** (limbs.low + limbs.top)), "STATEMENT", f"forward bound of layer {l}")
         if l > 1:
             limbs = backward_limbs(run, segment, l - 1)
             limbs.check()
             product = run.widths[l] * gmax[l - 1] * wmax
-            check(product < min(2**62, P - 2 ** (limbs.low + limbs.top)), "STATEMENT", f"backward bound of layer {l - 1}")
+            check(
+                product < min(2**62, P - 2 ** (limbs.low + limbs.top)), "STATEMENT", f"backward bound of layer {l - 1}"
+            )
 
 
 # ---- tables
@@ -248,7 +250,7 @@ def tables(run: Run, segment: Segment) -> list[Table]:
         widths.add(run.remainder_bits)
     found.append(range_table(widths, 4))
     if run.cross_entropy:
-        gaps, fg = range(2 * fmt.ymax + 1), segment.fg[-1]
+        gaps, fg = range(2 * fmt.ymax + 1), segment.scales.fg[-1]
         values = array("q", (exponential(d, fmt.logit_frac, fmt.exp_bits) for d in gaps))
         found.append(Table("exp", 5, [array("q", gaps), values, array("q", (int(d == 0) for d in gaps))]))
         shares = array("q", range(2**fg + 1))

@@ -6,7 +6,7 @@ import hashlib
 import struct
 from typing import BinaryIO
 
-from .field import P, K
+from .field import K, P
 
 PUBLIC, SENT_BYTES, SENT_FIELD = 0, 1, 2
 
@@ -83,7 +83,8 @@ class Transcript:
 
     def challenges(self, label: str, count: int) -> list[K]:
         """`count` elements of K."""
-        need, found = 2 * count, []
+        need: int = 2 * count
+        found: list[int] = []
         while len(found) < need:
             found += [w for w in words(self.squeeze(label, 8 * (need - len(found) + 8))) if w < P]
         return [K(found[2 * i], found[2 * i + 1]) for i in range(count)]

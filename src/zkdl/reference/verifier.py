@@ -9,13 +9,13 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from math import log2
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_type_hints
 
 from .certificates import verify_certificate
 from .dataset import verify_dataset
-from .segment import SegmentVerifier
+from .segment import SegmentResult, SegmentVerifier
 from .soundness import Security
-from .statement import Run, Segment, canonical, check_chain, integer, parse_canonical, record
+from .statement import Run, Segment, build, canonical, check_chain, parse_canonical
 from .training import check_bounds, rates, update_integers
 from .transcript import Invalid, Section, malformed
 
@@ -42,7 +42,17 @@ class Verified:
         return -log2(sum(section.error for section in self.sections))
 
 
-def read_header(source: BinaryIO) -> tuple[Run, list[Segment], list[tuple[str, int]]]:
+@dataclass(frozen=True)
+class Header:
+    """The header of a container: its fields, under their names."""
+
+    protocol: str
+    run: Run
+    segments: list[Segment]
+    sections: list[tuple[str, int]]
+
+
+def read_header(source: BinaryIO) -> Header:
     """Step 1 of the order of checks."""
     start = source.read(16)
     if start[:8] != MAGIC:
@@ -57,23 +67,19 @@ def read_header(source: BinaryIO) -> tuple[Run, list[Segment], list[tuple[str, i
     data = source.read(length)
     if len(data) < length:
         raise malformed("the file ends inside its header", "PROOF_TRUNCATED")
-    header = record(parse_canonical(data), ["protocol", "run", "segments", "sections"], "the header")
-    if header["protocol"] != PROTOCOL:
+    header: Header = build(Header, parse_canonical(data), "the header")
+    if header.protocol != PROTOCOL:
         raise malformed("another protocol", "VERSION")
-    if not isinstance(header["segments"], list) or not header["segments"] or not isinstance(header["sections"], list):
-        raise malformed("segments or sections are no list", "HEADER")
-    run, segments = Run.parse(header["run"]), [Segment.parse(value) for value in header["segments"]]
-    names = ["data"] + ["initial"] * (run.init_root is not None)
-    names += [f"segment-{i}" for i in range(len(segments))] + ["dataset"]
-    sections = header["sections"]
-    for entry in sections:
-        if not isinstance(entry, list) or len(entry) != 2:
-            raise malformed("a section is no pair of name and length", "HEADER")
-        if not 0 <= integer(entry[1], "length") < 2**48:
-            raise malformed("a length is out of range", "HEADER")
-    if [entry[0] for entry in sections] != names:
+    names = ["data"] + ["initial"] * (header.run.init_root is not None)
+    names += [f"segment-{i}" for i in range(len(header.segments))] + ["dataset"]
+    sizes = [size for _, size in header.sections]
+    if (
+        not header.segments
+        or [name for name, _ in header.sections] != names
+        or not 0 <= min(sizes) <= max(sizes) < 2**48
+    ):
         raise malformed("the sections are not those of the statement", "HEADER")
-    return run, segments, [(name, size) for name, size in sections]
+    return header
 
 
 def expect(run: Run, wanted: dict[str, Any]) -> None:
@@ -91,15 +97,16 @@ def contains(actual: Any, wanted: Any) -> bool:
 
 def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
     """Verify a container from a stream that is read once, forwards; raises `Invalid` unless all of it holds."""
-    run, segments, sections = read_header(source)
-    run.check_size()
+    header = read_header(source)
+    run, segments, sections = header.run, header.segments, header.sections
     run.check()
     for segment in segments:
         segment.check(run)
         check_bounds(run, segment)
     check_chain(segments)
     expect(run, wanted or {})
-    found, results = [], []
+    found: list[Security] = []
+    results: list[SegmentResult] = []
     for name, size in sections:
         section = Section(source, name, size)
         if name in ("data", "initial"):
@@ -118,7 +125,7 @@ def rate_error(run: Run, segments: list[Segment], layer: int) -> float:
     """How far the learning rate that is taken is from the stated one, at most."""
     worst = 0.0
     for segment in segments:
-        shift = run.format.weight_frac - segment.fa[layer] - segment.fg[layer] - 32
+        shift = run.format.weight_frac - segment.scales.fa[layer] - segment.scales.fg[layer] - 32
         for rate, taken in set(zip(rates(run, segment), update_integers(run, segment)[layer], strict=True)):
             exact = Fraction(rate, run.batch) * Fraction(2) ** shift
             worst = max(worst, float(abs(taken - exact) / exact))
@@ -130,17 +137,20 @@ def report(verified: Verified) -> str:
     run, segments, fmt = verified.run, verified.segments, verified.run.format
     first, last = segments[0], segments[-1]
     end = last.first_step + last.steps
+    start = f"seed {run.init_seed}" if first.from_seed else f"weights {first.w_in.root}"
     lines = [
-        f"network {'-'.join(map(str, run.widths))}, biases {run.bias}, loss {run.loss}, batch {run.batch}, {run.examples} examples",
-        f"formats: activations {fmt.activation_bits} bits, gradients {fmt.gradient_bits} bits, weight fraction {fmt.weight_frac}, "
-        f"features in {fmt.feature_min} .. {fmt.feature_min + 2**fmt.feature_bits - 1}",
+        f"network {'-'.join(map(str, run.widths))}, biases {run.bias}, loss {run.loss}, batch {run.batch}",
+        f"{run.examples} examples, features in {fmt.feature_min} .. {fmt.feature_min + 2**fmt.feature_bits - 1}",
+        f"bits of activations {fmt.activation_bits}, of gradients {fmt.gradient_bits}; weight fraction {fmt.weight_frac}",
         f"steps {first.first_step} .. {end - 1} of {run.steps} planned, in {len(segments)} segments",
         f"data      {run.data_root}",
-        f"start     {'seed ' + str(run.init_seed) if first.from_seed else 'weights ' + first.w_in.root}",
+        f"start     {start}",
         f"result    {last.w_out.root}",
     ]
     if first.index:
-        lines.append("ASSUMED: the bound on the weights at the first step shown. The start of the run is not in this proof.")
+        lines.append(
+            "ASSUMED: the bound on the weights at the first step shown. The start of the run is not in this proof."
+        )
     if end < run.steps:
         lines.append("Not all planned steps are in this proof.")
     if run.beacon is None:
@@ -149,14 +159,16 @@ def report(verified: Verified) -> str:
         before = hashlib.sha256(canonical({**json.loads(run.raw), "beacon": None})).hexdigest()
         lines.append(f"beacon {run.beacon}; this digest must have been published before it appeared: {before}")
     for l in range(1, run.depth + 1):
-        fa, fg = [segment.fa[l] for segment in segments], [segment.fg[l - 1] for segment in segments]
+        fa, fg = [segment.scales.fa[l] for segment in segments], [segment.scales.fg[l - 1] for segment in segments]
         error = rate_error(run, segments, l - 1)
-        lines.append(f"layer {l}: fa {min(fa)} .. {max(fa)}, fg {min(fg)} .. {max(fg)}, learning rate within {error:.2e}")
+        lines.append(
+            f"layer {l}: fa {min(fa)} .. {max(fa)}, fg {min(fg)} .. {max(fg)}, learning rate within {error:.2e}"
+        )
     lines += [
         "Scales are the prover's choice; gradients below half a step of their scale count as zero, and gradients pass",
         "where activations were clamped. Nothing is said about the data's quality, origin or licence, about accuracy,",
         "about floating-point training, or about other runs that were made and thrown away.",
-        f"soundness {verified.bits:.2f} bits per query (weakest message), {verified.total_bits:.2f} bits for the sum of all errors",
+        f"soundness {verified.bits:.2f} bits (weakest message), {verified.total_bits:.2f} bits (sum of all errors)",
     ]
     return "\n".join(lines)
 
@@ -171,7 +183,12 @@ def main(arguments: list[str] | None = None) -> int:
         wanted: dict[str, Any] = {}
         for path in arguments[1:]:
             with open(path, "rb") as file:
-                wanted |= json.load(file)
+                given = json.load(file)
+            if not isinstance(given, dict):
+                raise ValueError(f"{path} holds no JSON object")
+            wanted |= given
+        if unknown := set(wanted) - set(get_type_hints(Run)):
+            raise ValueError(f"not fields of a run: {', '.join(sorted(unknown))}")
         with open(arguments[0], "rb") as source:
             verified = verify(source, wanted)
     except Invalid as verdict:
