@@ -20,7 +20,7 @@ class Case:
 
     widths: list[int]
     examples: int
-    fit: dict[str, int]
+    fit: dict[str, Any]
     run: dict[str, Any]
     bias: Any = True
     hidden: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
 from array import array
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -206,7 +207,13 @@ class Table(NamedTuple):
 
     def digest(self) -> bytes:
         head = u64(len(self.name)) + u64(self.tag) + u64(len(self.columns)) + u64(self.rows) + self.name.encode()
-        return hashlib.sha256(head + b"".join(struct.pack(f"<{self.rows}q", *c) for c in self.columns)).digest()
+        digest = hashlib.sha256(head)
+        for column in self.columns:
+            little = array("q", column)
+            if sys.byteorder == "big":
+                little.byteswap()
+            digest.update(little)
+        return digest.digest()
 
 
 def exponential(d: int, frac: int, bits: int) -> int:
