@@ -1,0 +1,206 @@
+"""The whole container: header, order of checks, report (docs/spec/container.md, report.md). Entry point `zkdl-refverify`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from math import log2
+from typing import Any, BinaryIO, get_type_hints
+
+from .certificates import verify_certificate
+from .dataset import verify_dataset
+from .segment import SegmentResult, SegmentVerifier
+from .soundness import Security
+from .statement import Run, Segment, build, canonical, check_chain, parse_canonical
+from .training import check_bounds, rates, update_integers
+from .transcript import Invalid, Section, malformed
+
+MAGIC, VERSION, MAX_HEADER = b"ZKDLPROF", 1, 2**24
+PROTOCOL = "zkdl/run/1"
+
+
+@dataclass
+class Verified:
+    """An accepted container."""
+
+    run: Run
+    segments: list[Segment]
+    sections: list[Security]
+
+    @property
+    def bits(self) -> float:
+        """Soundness of the weakest message."""
+        return min(section.weakest for section in self.sections)
+
+    @property
+    def total_bits(self) -> float:
+        """Of the sum of the errors of all messages."""
+        return -log2(sum(section.error for section in self.sections))
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a container: its fields, under their names."""
+
+    protocol: str
+    run: Run
+    segments: list[Segment]
+    sections: list[tuple[str, int]]
+
+
+def read_header(source: BinaryIO) -> Header:
+    """Step 1 of the order of checks."""
+    start = source.read(16)
+    if start[:8] != MAGIC:
+        raise malformed("the file is no zkdl proof", "PROOF_MAGIC")
+    if len(start) < 16:
+        raise malformed("the file ends inside its header", "PROOF_TRUNCATED")
+    version, length = struct.unpack("<II", start[8:])
+    if version != VERSION:
+        raise malformed(f"format version {version}", "VERSION")
+    if length > MAX_HEADER:
+        raise malformed("the header is too long", "HEADER")
+    data = source.read(length)
+    if len(data) < length:
+        raise malformed("the file ends inside its header", "PROOF_TRUNCATED")
+    header: Header = build(Header, parse_canonical(data), "the header")
+    if header.protocol != PROTOCOL:
+        raise malformed("another protocol", "VERSION")
+    names = ["data"] + ["initial"] * (header.run.init_root is not None)
+    names += [f"segment-{i}" for i in range(len(header.segments))] + ["dataset"]
+    sizes = [size for _, size in header.sections]
+    if (
+        not header.segments
+        or [name for name, _ in header.sections] != names
+        or not 0 <= min(sizes) <= max(sizes) < 2**48
+    ):
+        raise malformed("the sections are not those of the statement", "HEADER")
+    return header
+
+
+def expect(run: Run, wanted: dict[str, Any]) -> None:
+    """The fields of the run statement that the caller knows."""
+    if not contains(json.loads(run.raw), wanted):
+        raise Invalid("EXPECTED_STATEMENT", "the proof is for another statement than expected")
+
+
+def contains(actual: Any, wanted: Any) -> bool:
+    """Whether objects in `wanted` are subsets of those in `actual`, and everything else is equal, byte for byte."""
+    if isinstance(actual, dict) and isinstance(wanted, dict):
+        return all(key in actual and contains(actual[key], value) for key, value in wanted.items())
+    return canonical(actual) == canonical(wanted)
+
+
+def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
+    """Verify a container from a stream that is read once, forwards; raises `Invalid` unless all of it holds."""
+    header = read_header(source)
+    run, segments, sections = header.run, header.segments, header.sections
+    run.check()
+    for segment in segments:
+        segment.check(run)
+        check_bounds(run, segment)
+    check_chain(segments)
+    expect(run, wanted or {})
+    found: list[Security] = []
+    results: list[SegmentResult] = []
+    for name, size in sections:
+        section = Section(source, name, size)
+        if name in ("data", "initial"):
+            found.append(verify_certificate(run, section))
+        elif name == "dataset":
+            found.append(verify_dataset(run, section, results))
+        else:
+            results.append(SegmentVerifier(run, segments[len(results)]).verify(section))
+            found.append(results[-1].security)
+    if source.read(1):
+        raise malformed("bytes follow the last section", "PROOF_TRAILING")
+    return Verified(run, segments, found)
+
+
+def rate_error(run: Run, segments: list[Segment], layer: int) -> float:
+    """How far the learning rate that is taken is from the stated one, at most."""
+    worst = 0.0
+    for segment in segments:
+        shift = run.format.weight_frac - segment.scales.fa[layer] - segment.scales.fg[layer] - 32
+        for rate, taken in set(zip(rates(run, segment), update_integers(run, segment)[layer], strict=True)):
+            exact = Fraction(rate, run.batch) * Fraction(2) ** shift
+            worst = max(worst, float(abs(taken - exact) / exact))
+    return worst
+
+
+def report(verified: Verified) -> str:
+    """What an accepted proof says, and what it does not."""
+    run, segments, fmt = verified.run, verified.segments, verified.run.format
+    first, last = segments[0], segments[-1]
+    end = last.first_step + last.steps
+    start = f"seed {run.init_seed}" if first.from_seed else f"weights {first.w_in.root}"
+    lines = [
+        f"network {'-'.join(map(str, run.widths))}, biases {run.bias}, loss {run.loss}, batch {run.batch}",
+        f"{run.examples} examples, features in {fmt.feature_min} .. {fmt.feature_min + 2**fmt.feature_bits - 1}",
+        f"bits of activations {fmt.activation_bits}, of gradients {fmt.gradient_bits}; weight fraction {fmt.weight_frac}",
+        f"steps {first.first_step} .. {end - 1} of {run.steps} planned, in {len(segments)} segments",
+        f"data      {run.data_root}",
+        f"start     {start}",
+        f"result    {last.w_out.root}",
+    ]
+    if first.index:
+        lines.append(
+            "ASSUMED: the bound on the weights at the first step shown. The start of the run is not in this proof."
+        )
+    if end < run.steps:
+        lines.append("Not all planned steps are in this proof.")
+    if run.beacon is None:
+        lines.append("No beacon: the prover could have searched for a favourable order of the examples.")
+    else:
+        before = hashlib.sha256(canonical({**json.loads(run.raw), "beacon": None})).hexdigest()
+        lines.append(f"beacon {run.beacon}; this digest must have been published before it appeared: {before}")
+    for l in range(1, run.depth + 1):
+        fa, fg = [segment.scales.fa[l] for segment in segments], [segment.scales.fg[l - 1] for segment in segments]
+        error = rate_error(run, segments, l - 1)
+        lines.append(
+            f"layer {l}: fa {min(fa)} .. {max(fa)}, fg {min(fg)} .. {max(fg)}, learning rate within {error:.2e}"
+        )
+    lines += [
+        "Scales are the prover's choice; gradients below half a step of their scale count as zero, and gradients pass",
+        "where activations were clamped. Nothing is said about the data's quality, origin or licence, about accuracy,",
+        "about floating-point training, or about other runs that were made and thrown away.",
+        f"soundness {verified.bits:.2f} bits (weakest message), {verified.total_bits:.2f} bits (sum of all errors)",
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Verify a file; optional further arguments are JSON files with fields that the run statement must have."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0].startswith("-"):
+        print("usage: zkdl-refverify PROOF [STATEMENT.json ...]", file=sys.stderr)
+        return 2
+    try:
+        wanted: dict[str, Any] = {}
+        for path in arguments[1:]:
+            with open(path, "rb") as file:
+                given = json.load(file)
+            if not isinstance(given, dict):
+                raise ValueError(f"{path} holds no JSON object")
+            wanted |= given
+        if unknown := set(wanted) - set(get_type_hints(Run)):
+            raise ValueError(f"not fields of a run: {', '.join(sorted(unknown))}")
+        with open(arguments[0], "rb") as source:
+            verified = verify(source, wanted)
+    except Invalid as verdict:
+        print(("REJECTED " if verdict.status == 1 else "UNREADABLE ") + str(verdict))
+        return verdict.status
+    except (OSError, ValueError, TypeError) as error:
+        print(f"cannot read: {error}", file=sys.stderr)
+        return 2
+    print("VALID")
+    print(report(verified))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

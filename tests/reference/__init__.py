@@ -1,0 +1,1 @@
+"""Tests of the second verifier, which knows the specification and not the code."""
