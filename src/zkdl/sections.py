@@ -165,7 +165,9 @@ class SectionProver:
         """The commitment of a step's weights; the last one is kept, because the next segment starts from it."""
         if self._before is None or self._before[0] != step:
             weights = start_weights(self.directory, self.run, step)
-            committed = commit_step(self.directory, self.run, step, weights, self.parameters, self.backend, self.storage)
+            committed = commit_step(
+                self.directory, self.run, step, weights, self.parameters, self.backend, self.storage
+            )
             self._same(committed.root, stated, f"weights/step-{step}.safetensors")
             self._before = (step, committed)
         return self._before[1]

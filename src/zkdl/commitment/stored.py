@@ -27,7 +27,6 @@ from zkdl.errors import NotProvable, UsageError
 from zkdl.hiding.entropy import Entropy
 from zkdl.statement.weights import Weights
 
-
 _NO_MATRIX, _NO_RANDOM = np.empty((0, 0), dtype=np.int32), np.empty((0, 0), dtype=np.uint64)
 
 
