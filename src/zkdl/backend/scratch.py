@@ -28,7 +28,7 @@ from numpy.typing import DTypeLike, NDArray
 from zkdl.errors import ResourceError, UsageError
 
 KEPT_CODE_BYTES = 1 << 31  # codes up to this size are kept in memory until they are opened
-SMALL_TABLE_BYTES = 32 << 20  # tables up to this size stay in memory in any case
+SMALL_TABLE_BYTES = 8 << 20
 WATCH_SECONDS = 0.005
 STATM = Path("/proc/self/statm")
 
@@ -72,12 +72,13 @@ class Scratch:
 
     Args:
         folder: on a disk; files in it belong to this process alone (mode 0600) and never have a name there.
-        window: bytes of mapped pages that may stay resident.
+        window: bytes of mapped pages that may stay resident. small: tables up to so many bytes stay in memory.
     """
 
-    def __init__(self, folder: Path, window: int) -> None:
+    def __init__(self, folder: Path, window: int, small: int = SMALL_TABLE_BYTES) -> None:
         self.folder = folder
         self.window = window
+        self.small = small
         self._maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
         self._lock = threading.Lock()
 
@@ -103,7 +104,7 @@ class Scratch:
 
     def table(self, entries: int) -> NDArray[np.uint64]:
         """As `empty_table`; on disk unless it is small."""
-        return empty_table(entries) if 16 * entries <= SMALL_TABLE_BYTES else self.zeros((entries, 2), np.uint64)
+        return empty_table(entries) if 16 * entries <= self.small else self.zeros((entries, 2), np.uint64)
 
     @contextmanager
     def _errors(self, needed: int) -> Iterator[None]:

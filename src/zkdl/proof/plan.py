@@ -28,7 +28,7 @@ INTERPRETER_BYTES = 72 << 20  # Python, NumPy, the modules, and what small objec
 STREAMED_BYTES = 240  # per position of a code that is not kept: sixteen rows of it, and a hash state
 DIGESTS_BYTES = 160  # per position: salts, leaves, inner nodes; masks and their tree
 SMALL_CODE_BYTES = 64 << 20  # kept in any case
-LEAST_WINDOW_BYTES = 128 << 20
+LEAST_WINDOW_BYTES = 64 << 20
 # Measured: what lies between freed blocks and cannot be used again; what kernels map between two looks at the window.
 FRAGMENTED, OVERSHOOT_BYTES = 1.1, 48 << 20
 
