@@ -243,8 +243,9 @@ class SectionProver:
 
         def prove(secret: bytes) -> bytes:
             return prove_data(
-                run, links, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.sets
-            )
+                run, links, dataset, secret,
+                backend=self.backend, progress=report, parameter_sets=self.sets, storage=self.storage,
+            )  # fmt: skip
 
         public = [link.public for link in links]
         statement = statement_bytes(data_proof_layout(run, count, self.parameters), public)

@@ -40,6 +40,27 @@ def empty_table(entries: int) -> NDArray[np.uint64]:
     return np.empty((entries, 2), dtype=np.uint64)
 
 
+class Shelf:
+    """Many small arrays beside each other in one table; where tables are in memory the arrays stay where they are.
+
+    Args:
+        entries: of all arrays together.
+    """
+
+    def __init__(self, tables: Tables, entries: int) -> None:
+        self._table = None if tables is empty_table else tables(entries)
+        self._used = 0
+
+    def put(self, array: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """The same (n, 2) values, on the shelf."""
+        if self._table is None:
+            return array
+        place = self._table[self._used : self._used + len(array)]
+        place[:] = array
+        self._used += len(array)
+        return place
+
+
 def _mapped_bytes() -> int:
     """Resident bytes of this process that belong to mapped files; 0 where the system does not tell."""
     try:

@@ -166,11 +166,14 @@ def data_proof(layout: DataProofLayout, level: Level) -> Need:
     """The dataset, and for every segment its vectors over the examples, each with a folded row, half of both bound."""
     vectors = 2 if layout.values == 3 else 3
     folded = 48 * layout.segments * vectors * layout.dataset.padded_examples
-    code = layout.dataset.code
+    code, links = layout.dataset.code, layout.links
     matrix = 4 * code.rows * code.row
-    # Its code is not kept between sections.
+    # The dataset's code is not kept between sections. Every link has a tree of its own.
     streamed = Level(level.columns, level.tables, 0)
-    return Need(INTERPRETER_BYTES + _data(layout.run) + matrix + code_bytes(code, streamed) + folded, 0)
+    trees = layout.segments * DIGESTS_BYTES * links.domain + 8 * links.rows * (links.row + links.random + links.domain)
+    memory = INTERPRETER_BYTES + _data(layout.run) + matrix + code_bytes(code, streamed) + trees
+    on_disk = level.tables and folded > SMALL_TABLE_BYTES
+    return Need(memory, folded) if on_disk else Need(memory + folded, 0)
 
 
 def memory_plan(

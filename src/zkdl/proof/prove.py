@@ -248,6 +248,7 @@ def prove_data(
     backend: Backend,
     progress: Progress = silent,
     parameter_sets: dict[str, ParameterSet] | None = None,
+    storage: Storage = IN_MEMORY,
 ) -> bytes:
     """Section "dataset": the values in the links of all segments, in order, are those of the committed dataset."""
     layout = data_proof_layout(run, len(links), parameters_of(run, parameter_sets))
@@ -255,4 +256,4 @@ def prove_data(
     # The roots bind the values and the dataset already, unless a caller passes others than were committed.
     values = [to_array(link.values) for link in links]
     entropy = Entropy(secret, _context(DATASET_PROTOCOL, statement, _digest([*values, dataset.committed.matrix])))
-    return data_proof.prove(backend, layout, links, dataset.committed, entropy, progress)
+    return data_proof.prove(backend, layout, links, dataset.committed, entropy, progress, storage)

@@ -66,8 +66,11 @@ def test_longer_segments_go_to_disk_and_not_over_the_limit() -> None:
 
 
 def test_memory_follows_the_segments_and_not_the_run() -> None:
-    one, ten = wide(64 * GIB, 64, 64), wide(64 * GIB, 64, 640)
-    assert one.memory_bytes == ten.memory_bytes
+    one, ten, hundred = (wide(64 * GIB, 64, steps) for steps in (64, 640, 6400))
+    assert one.memory_bytes == ten.memory_bytes == hundred.memory_bytes
+    # What every segment adds to the data proof goes to disk; a tree of a megabyte stays.
+    long = wide(2 * GIB, 64, 64000)
+    assert long.memory_bytes <= 2 * GIB and long.sections["dataset"].disk > 10 * wide(2 * GIB).sections["dataset"].disk
 
 
 def test_the_window_is_what_is_left() -> None:
@@ -111,7 +114,7 @@ def sections(tiny: Tiny, storage: Storage) -> list[bytes]:
         storage=storage, **options,
     )  # fmt: skip
     whole = dataset.tree_only().with_values(tiny.x, tiny.y, KEYS["dataset"])
-    return [*found, proof, prove_data(run, [link], whole, secret, **options)]
+    return [*found, proof, prove_data(run, [link], whole, secret, storage=storage, **options)]
 
 
 @pytest.mark.parametrize("seeded", [True, False], ids=["seeded", "committed"])
