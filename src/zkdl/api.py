@@ -196,7 +196,7 @@ class Run:
         """Prove every step and write the proof container.
 
         Args:
-            max_memory: bytes; what needs more goes to disk. None for what this machine has.
+            max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
             scratch: folder for that, on a disk; None for the run's directory.
         """
         folder = None if scratch is None else Path(scratch)

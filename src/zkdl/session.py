@@ -206,7 +206,7 @@ class Session:
         """Prove the segments up to the latest milestone that have no proof yet and write the container.
 
         Args:
-            max_memory: bytes; what needs more goes to disk. None for what this machine has.
+            max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
             scratch: folder for that, on a disk; None for the run directory.
         Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
         """

@@ -16,7 +16,7 @@ from zkdl.proof.estimate import estimate
 
 @click.command("estimate")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--max-memory", help="What the prover may take, for example 8GiB. Default: this machine's memory.")
+@click.option("--max-memory", help="What the prover may take, for example 8GiB. Default: 90 % of this machine's.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the prover.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("estimate")

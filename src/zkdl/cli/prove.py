@@ -30,7 +30,9 @@ def parse_bytes(text: str) -> int:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--output", "-o", "target", type=click.Path(path_type=Path), help="Default: RUN/run.zkproof")
 @click.option("--reveal-weights", type=click.Path(path_type=Path), help="Write the exact weights and their key here.")
-@click.option("--max-memory", help="What needs more goes to disk, for example 8GiB. Default: this machine's memory.")
+@click.option(
+    "--max-memory", help="What needs more goes to disk, for example 8GiB. Default: 90 % of this machine's memory."
+)
 @click.option("--scratch", type=click.Path(path_type=Path), help="Folder on a disk for that. Default: RUN")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all processors.")
 @click.option("--backend", help="native, numpy or reference.")

@@ -277,7 +277,7 @@ def estimate(
     """Forecast the proof of a whole run cut into segments of `segment_steps` steps.
 
     Args:
-        max_memory: bytes the proofs may take; None for what this machine has.
+        max_memory: bytes the proofs may take; None for most of what this machine has.
     """
     backend = backend or get_backend(None, threads)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]

@@ -28,6 +28,7 @@ INTERPRETER_BYTES = 72 << 20  # Python, NumPy, the modules, and what small objec
 STREAMED_BYTES = 240  # per position of a code that is not kept: sixteen rows of it, and a hash state
 DIGESTS_BYTES = 160  # per position: salts, leaves, inner nodes; masks and their tree
 SMALL_CODE_BYTES = 64 << 20  # kept in any case
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 LEAST_WINDOW_BYTES = 64 << 20
 # Measured: what lies between freed blocks and cannot be used again; what kernels map between two looks at the window.
 FRAGMENTED, OVERSHOOT_BYTES = 1.1, 48 << 20
@@ -99,8 +100,13 @@ def _resident(need: Need) -> int:
 
 
 def machine_bytes() -> int:
-    """Memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Memory that proofs may take when nobody says: most of the machine's, or of the container's where that has a limit."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        whole = min(whole, int(CONTAINER_LIMIT.read_bytes()))
+    except (OSError, ValueError):
+        pass  # no such file, or the word "max"
+    return whole * 9 // 10
 
 
 def code_bytes(code: CodeShape, level: Level) -> int:

@@ -80,6 +80,16 @@ def test_the_window_is_what_is_left() -> None:
     assert roomy.window_bytes > tight.window_bytes or roomy.level != tight.level
 
 
+def test_the_memory_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(module, "CONTAINER_LIMIT", limit)
+    whole = module.machine_bytes()
+    limit.write_text("max\n")
+    assert module.machine_bytes() == whole > 0
+    limit.write_text("1000000\n")
+    assert module.machine_bytes() == 900_000
+
+
 def test_storage_of_a_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with wide(64 * GIB).storage(tmp_path / "never looked at") as storage:
         assert storage == IN_MEMORY
