@@ -128,8 +128,9 @@ class DatasetCommitment:
 
     def tree_only(self) -> DatasetCommitment:
         """Without what follows from data and key: it cannot be opened before `with_values` puts that back."""
-        empty = replace(self.committed, matrix=_NO_MATRIX, random=_NO_RANDOM, code=None)
-        return DatasetCommitment(self.layout, empty)
+        whole = self.committed
+        tree = Committed(whole.shape, _NO_MATRIX, _NO_RANDOM, whole.salts, whole.levels)
+        return DatasetCommitment(self.layout, tree)
 
     def with_values(self, features: NDArray[np.int32], labels: NDArray[np.int32], key: bytes) -> DatasetCommitment:
         """With matrix and random coefficients made again; the arguments must be those of `commit_dataset`."""
