@@ -2,7 +2,7 @@
 
     python tools/fetch_datasets.py cifar10
     python -m benchmarks.headline [--steps 16 64 256] [--width 1024] [--depth 8] [--rate R] [--examples N]
-        [--json FILE]
+        [--max-memory BYTES] [--json FILE]
 
 Every T runs in a process of its own. Two segments are trained and proven; the figures are those of the second one, a middle
 segment of a chain. Everything that every segment costs is in the prover's figure: re-execution, commitments of the witness
@@ -29,6 +29,7 @@ from typing import Any  # noqa: E402 - as above
 
 import numpy as np  # noqa: E402 - as above
 
+from zkdl.backend.scratch import IN_MEMORY  # noqa: E402 - as above
 from zkdl.backend.select import get_backend  # noqa: E402 - as above
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet  # noqa: E402 - as above
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights  # noqa: E402 - as above
@@ -36,13 +37,15 @@ from zkdl.configuration import from_values  # noqa: E402 - as above
 from zkdl.datasets import Dataset, FeatureRule, quantise  # noqa: E402 - as above
 from zkdl.memory import keep_freed_memory  # noqa: E402 - as above
 from zkdl.proof.data_proof import ProverLink  # noqa: E402 - as above
+from zkdl.proof.estimate import planned_memory  # noqa: E402 - as above
+from zkdl.proof.plan import machine_bytes  # noqa: E402 - as above
 from zkdl.proof.prove import prove_data, prove_data_certificate, prove_segment  # noqa: E402 - as above
 from zkdl.proof.public import SegmentPublic, segment_public  # noqa: E402 - as above
 from zkdl.proof.security import segment_report  # noqa: E402 - as above
 from zkdl.proof.segment_verifier import verify_segment  # noqa: E402 - as above
 from zkdl.statement.initialisation import initial_weights  # noqa: E402 - as above
 from zkdl.statement.run import RunStatement  # noqa: E402 - as above
-from zkdl.statement.segment import SegmentStatement  # noqa: E402 - as above
+from zkdl.statement.segment import SegmentStatement, initial_state  # noqa: E402 - as above
 from zkdl.statement.weights import Weights  # noqa: E402 - as above
 from zkdl.train.trainer import Trainer  # noqa: E402 - as above
 
@@ -121,8 +124,12 @@ class Bench:
         draft = configuration.draft(self.data)
         self.parameters: ParameterSet = PARAMETER_SETS[draft.parameter_set]
         clock = Clock()
-        self.dataset = self._commit_data(draft)
+        # As `zkdl prove` does it: segments do not need the values.
+        self.dataset = self._commit_data(draft).tree_only()
         self.found: dict[str, Any] = {"commit_data_s": clock()}
+        self.max_memory: int = arguments.max_memory or machine_bytes()
+        self.scratch: Path = arguments.scratch
+        self.storage = IN_MEMORY
         self.run = replace(draft, data_root=self.dataset.root.hex())
 
     def _commit_data(self, run: RunStatement) -> DatasetCommitment:
@@ -132,9 +139,18 @@ class Bench:
         )
 
     def _commit(self, weights: Weights, index: int) -> WeightsCommitment:
-        return commit_weights(weights, bytes([index]) * 32, self.run.weights_budget, self.parameters, self.backend)
+        key, kept = bytes([index]) * 32, self.storage.kept_code_bytes
+        return commit_weights(weights, key, self.run.weights_budget, self.parameters, self.backend, kept)
 
     def measure(self) -> dict[str, Any]:
+        trainer = Trainer(self.run, self.data.features, self.data.labels, self.steps)
+        scales = trainer.plan(0, initial_state(self.run), initial_weights(self.run)).scales
+        plan = planned_memory(self.run, self.steps, self.max_memory, scales=scales, parameters=self.parameters)
+        self.found |= {"planned_memory_bytes": plan.memory_bytes, "planned_disk_bytes": plan.disk_bytes}
+        with plan.storage(self.scratch) as self.storage:
+            return self._measure()
+
+    def _measure(self) -> dict[str, Any]:
         found, clock = self.found, Clock()
         found["torch_step_s"] = torch_step_s(self.widths, 40, self.rate)
         trainer = Trainer(self.run, self.data.features, self.data.labels, self.steps)
@@ -170,10 +186,11 @@ class Bench:
             found[name] = clock()
         found["multiple_of_torch_step"] = found["prover_s_per_step"] / found["torch_step_s"]
         clock()
-        found["data_proof_bytes"] = len(prove_data(self.run, [link], self.dataset, bytes(32), backend=self.backend))
+        dataset = self.dataset.with_values(self.data.features, self.data.labels, bytes(32))
+        found["data_proof_bytes"] = len(prove_data(self.run, [link], dataset, bytes(32), backend=self.backend))
         found["data_proof_s"] = clock()
         found["certificate_bytes"] = len(
-            prove_data_certificate(self.run, self.dataset, bytes(32), backend=self.backend)
+            prove_data_certificate(self.run, dataset, bytes(32), backend=self.backend, storage=self.storage)
         )
         found["certificate_s"] = clock()
         found["peak_rss_with_certificate_bytes"] = machine.peak_rss_bytes()
@@ -190,7 +207,7 @@ class Bench:
         features, labels = self.data.features, self.data.labels
         return prove_segment(
             self.run, segment, w_in, w_out, weights, features, labels, bytes(32), bytes(32),
-            backend=self.backend, progress=phases,
+            backend=self.backend, progress=phases, storage=self.storage,
         )  # fmt: skip
 
     def _genesis(self, segment: SegmentStatement, w_out: WeightsCommitment) -> None:
@@ -229,6 +246,8 @@ ROWS = (
     ("prover per step, everything", "prover_s_per_step", "{:.3f} s"),
     ("multiple of the PyTorch step", "multiple_of_torch_step", "{:.1f}"),
     ("peak memory", "peak_rss_bytes", "{:.2e} B"),
+    ("memory announced, certificate included", "planned_memory_bytes", "{:.2e} B"),
+    ("scratch files announced", "planned_disk_bytes", "{:.2e} B"),
     ("proof", "proof_bytes", "{:,} B"),
     ("verify, native", "verify_s", "{:.2f} s"),
     ("verify, numpy", "verify_numpy_s", "{:.2f} s"),
@@ -264,6 +283,8 @@ def main() -> None:
     # A power of two: the update integers are exact however few fraction bits the weights have.
     parser.add_argument("--rate", type=float, default=2.0**-4, help="learning rate; deep networks need a smaller one")
     parser.add_argument("--examples", type=int, help="use only so many images")
+    parser.add_argument("--max-memory", type=int, help="bytes; what needs more goes to disk")
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for that")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -274,6 +295,8 @@ def main() -> None:
     given = ["--data", str(arguments.data), "--width", str(arguments.width), "--depth", str(arguments.depth)]
     given += ["--bits", str(arguments.bits), "--rate", str(arguments.rate)]
     given += ["--examples", str(arguments.examples)] if arguments.examples else []
+    given += ["--max-memory", str(arguments.max_memory)] if arguments.max_memory else []
+    given += ["--scratch", str(arguments.scratch)]
     for steps in arguments.steps:
         command = [sys.executable, "-m", "benchmarks.headline", "--inside", "--steps", str(steps), *given]
         with tempfile.TemporaryFile("w+") as out:

@@ -146,10 +146,12 @@ class Run:
         steps: int | None = None,
         epochs: int | None = None,
         initial: Initial = None,
+        max_memory: int | None = None,
     ) -> Estimate:
-        """Time, memory, proof size and soundness. Arguments as of `check`."""
+        """Time, memory, proof size and soundness. Arguments as of `check`; max_memory as of `prove`."""
         report = self.check(x, y, steps=steps, epochs=epochs, initial=initial)
-        return estimate(report.run, self.configuration.segment_steps, scales=report.scales, backend=self.backend)
+        steps = self.configuration.segment_steps
+        return estimate(report.run, steps, scales=report.scales, backend=self.backend, max_memory=max_memory)
 
     def fit(
         self,
@@ -183,9 +185,22 @@ class Run:
     def _ready(self) -> Session:
         return self.session or Session(RunDirectory.open(self.directory), self.backend)
 
-    def prove(self, path: Path | str, *, max_memory: int | None = None, progress: Progress = quiet) -> Path:
-        """Prove every step and write the proof container."""
-        self._ready().prove(Path(path), max_memory=max_memory, progress=progress)
+    def prove(
+        self,
+        path: Path | str,
+        *,
+        max_memory: int | None = None,
+        scratch: Path | str | None = None,
+        progress: Progress = quiet,
+    ) -> Path:
+        """Prove every step and write the proof container.
+
+        Args:
+            max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
+            scratch: folder for that, on a disk; None for the run's directory.
+        """
+        folder = None if scratch is None else Path(scratch)
+        self._ready().prove(Path(path), max_memory=max_memory, scratch=folder, progress=progress)
         return Path(path)
 
     def reveal_weights(self, path: Path | str) -> Path:

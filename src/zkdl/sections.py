@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
 from zkdl.errors import MalformedProof, Rejected, UsageError
@@ -45,17 +46,30 @@ def start_weights(directory: RunDirectory, run: RunStatement, step: int) -> Weig
 
 
 def commit_data(
-    directory: RunDirectory, run: RunStatement, data: Data, parameters: ParameterSet, backend: Backend
+    directory: RunDirectory,
+    run: RunStatement,
+    data: Data,
+    parameters: ParameterSet,
+    backend: Backend,
+    storage: Storage = IN_MEMORY,
 ) -> DatasetCommitment:
     """The dataset under the run's own key."""
-    return commit_dataset(*data, run.classes, directory.key("data"), run.data_budget, parameters, backend)
+    key, kept = directory.key("data"), storage.kept_code_bytes
+    return commit_dataset(*data, run.classes, key, run.data_budget, parameters, backend, kept)
 
 
 def commit_step(
-    directory: RunDirectory, run: RunStatement, step: int, weights: Weights, parameters: ParameterSet, backend: Backend
+    directory: RunDirectory,
+    run: RunStatement,
+    step: int,
+    weights: Weights,
+    parameters: ParameterSet,
+    backend: Backend,
+    storage: Storage = IN_MEMORY,
 ) -> WeightsCommitment:
     """The weights after `step` steps under their own key."""
-    return commit_weights(weights, directory.key(f"weights-{step}"), run.weights_budget, parameters, backend)
+    key, kept = directory.key(f"weights-{step}"), storage.kept_code_bytes
+    return commit_weights(weights, key, run.weights_budget, parameters, backend, kept)
 
 
 def section_file(name: str, segments: int) -> str:
@@ -88,6 +102,7 @@ class SectionProver:
 
     Args:
         sets: parameter sets to look up names in; None for the built-in ones.
+        storage: where the large arrays of each proof go.
     """
 
     directory: RunDirectory
@@ -96,6 +111,7 @@ class SectionProver:
     backend: Backend
     openings: Openings
     sets: dict[str, ParameterSet] | None = None
+    storage: Storage = IN_MEMORY
     _before: tuple[int, WeightsCommitment] | None = field(default=None, init=False)
 
     def prove(self, segments: list[SegmentStatement], names: list[str], progress: Progress) -> None:
@@ -113,15 +129,20 @@ class SectionProver:
         shown = ProofProgress(progress, costs, [name for name in names if name not in missing])
         shown.say("dataset")
         data = self.directory.read_data()
-        dataset = commit_data(self.directory, self.run, data, self.parameters, self.backend)
+        dataset = commit_data(self.directory, self.run, data, self.parameters, self.backend, self.storage)
         self._same(dataset.root, self.run.data_root, "data.npz")
-        for name in missing:
-            if name == "data":
-                self._data(dataset, shown.section(name))
-            elif name == "initial":
+        if "data" in missing:
+            self._data(dataset, shown.section("data"))
+            shown.finish("data")
+        # Segments need no more than this of it, and they are what needs the memory.
+        dataset = dataset.tree_only()
+        for name in (name for name in missing if name != "data"):
+            if name == "initial":
                 self._initial(shown.section(name))
             elif name == "dataset":
-                self._dataset(segments, dataset, data, shown.section(name))
+                self._before = None
+                whole = dataset.with_values(*data, self.directory.key("data"))
+                self._dataset(segments, whole, data, shown.section(name))
             else:
                 self._segment(name, segments[int(name.removeprefix("segment-"))], data, shown.section(name))
             shown.finish(name)
@@ -144,7 +165,9 @@ class SectionProver:
         """The commitment of a step's weights; the last one is kept, because the next segment starts from it."""
         if self._before is None or self._before[0] != step:
             weights = start_weights(self.directory, self.run, step)
-            committed = commit_step(self.directory, self.run, step, weights, self.parameters, self.backend)
+            committed = commit_step(
+                self.directory, self.run, step, weights, self.parameters, self.backend, self.storage
+            )
             self._same(committed.root, stated, f"weights/step-{step}.safetensors")
             self._before = (step, committed)
         return self._before[1]
@@ -152,8 +175,9 @@ class SectionProver:
     def _data(self, dataset: DatasetCommitment, report: Progress) -> None:
         def prove(secret: bytes) -> bytes:
             return prove_data_certificate(
-                self.run, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.sets
-            )
+                self.run, dataset, secret,
+                backend=self.backend, progress=report, parameter_sets=self.sets, storage=self.storage,
+            )  # fmt: skip
 
         digest = certificate_digest(self.run, data_certificate_layout(self.run, self.parameters))
         self._store("data", digest, [(self.run.data_root, self.run.data_budget)], prove)
@@ -164,8 +188,9 @@ class SectionProver:
 
         def prove(secret: bytes) -> bytes:
             return prove_initial_weights(
-                self.run, committed, secret, backend=self.backend, progress=report, parameter_sets=self.sets
-            )
+                self.run, committed, secret,
+                backend=self.backend, progress=report, parameter_sets=self.sets, storage=self.storage,
+            )  # fmt: skip
 
         digest = certificate_digest(self.run, initial_certificate_layout(self.run, self.parameters))
         self._store("initial", digest, [(root, self.run.weights_budget)], prove)
@@ -182,7 +207,7 @@ class SectionProver:
         def prove(secret: bytes) -> bytes:
             proof, link = prove_segment(
                 run, segment, w_in, w_out, weights_in, *data, secret, self.openings.link_key(name),
-                backend=self.backend, progress=report, parameter_sets=self.sets,
+                backend=self.backend, progress=report, parameter_sets=self.sets, storage=self.storage,
             )  # fmt: skip
             # The root of the link is known only now; the proof is not yet on disk.
             self.openings.reserve(name, digest, [(link.public.root.hex(), run.data_budget)])
@@ -218,8 +243,9 @@ class SectionProver:
 
         def prove(secret: bytes) -> bytes:
             return prove_data(
-                run, links, dataset, secret, backend=self.backend, progress=report, parameter_sets=self.sets
-            )
+                run, links, dataset, secret,
+                backend=self.backend, progress=report, parameter_sets=self.sets, storage=self.storage,
+            )  # fmt: skip
 
         public = [link.public for link in links]
         statement = statement_bytes(data_proof_layout(run, count, self.parameters), public)

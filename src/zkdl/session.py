@@ -8,7 +8,6 @@ segments that are there, so it is stored under their number.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,14 +24,16 @@ from zkdl.memory import keep_freed_memory
 from zkdl.openings import Openings
 from zkdl.progress import Progress as Progress
 from zkdl.progress import quiet as quiet
-from zkdl.proof.estimate import Estimate, estimate
+from zkdl.proof.estimate import Estimate, estimate, planned_memory
 from zkdl.proof.format import section_names, write_container
+from zkdl.proof.plan import MemoryPlan, machine_bytes
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.publishing import DATA_BUDGET, milestones, publishable
 from zkdl.rundir import RunDirectory, weights_bytes
 from zkdl.sections import SectionProver, certificate_digest, commit_data, commit_step, section_file, start_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
+from zkdl.statement.state import Scales
 from zkdl.statement.weights import Weights
 from zkdl.storage import disk_errors, exclusive, write_atomic
 from zkdl.train.segment import SegmentResult
@@ -166,31 +167,62 @@ class Session:
                 root = segment.w_out.root
                 yield segment, trainer.results[-1]
 
-    def forecast(self) -> Estimate:
-        """Cost of proving this run, with the scales of its first segment when it has been trained."""
-        run, segment_steps = self.directory.read_statement()
+    def _scales(self) -> Scales | None:
+        """Those of the first segment when it has been trained."""
         done = self.directory.segments()
-        scales = done[0].scales if done else None
-        return estimate(run, segment_steps, scales=scales, backend=self.backend, parameters=self._parameters(run))
+        return done[0].scales if done else None
 
-    def prove(self, output: Path, *, max_memory: int | None = None, progress: Progress = quiet) -> None:
+    def forecast(self, max_memory: int | None = None) -> Estimate:
+        """Cost of proving this run; max_memory as of `prove`."""
+        run, segment_steps = self.directory.read_statement()
+        return estimate(
+            run, segment_steps,
+            scales=self._scales(), backend=self.backend, parameters=self._parameters(run), max_memory=max_memory,
+        )  # fmt: skip
+
+    def plan(self, max_memory: int | None = None) -> MemoryPlan:
+        """What goes to disk while this run is proven. Raises: ResourceError(MEMORY)."""
+        run, segment_steps = self.directory.read_statement()
+        limit = machine_bytes() if max_memory is None else max_memory
+        parameters = self._parameters(run)
+        plan = planned_memory(run, segment_steps, limit, scales=self._scales(), parameters=parameters)
+        if plan.memory_bytes > limit:
+            needed = plan.memory_bytes / 2**30
+            raise ResourceError(
+                f"proving needs about {needed:.1f} GiB, the limit is {limit / 2**30:.1f} GiB",
+                code="MEMORY",
+                hint="Train with fewer steps per segment, or raise --max-memory",
+            )
+        return plan
+
+    def prove(
+        self,
+        output: Path,
+        *,
+        max_memory: int | None = None,
+        scratch: Path | None = None,
+        progress: Progress = quiet,
+    ) -> None:
         """Prove the segments up to the latest milestone that have no proof yet and write the container.
 
+        Args:
+            max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
+            scratch: folder for that, on a disk; None for the run directory.
         Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
         """
         check_target(output)
         keep_freed_memory()
         with exclusive(self.directory.path):
             run, segments = self._published()
-            self._check_memory(max_memory)
+            plan = self.plan(max_memory)
             names = section_names(run, len(segments))
             openings = Openings(self.directory, run)
             files = [self.directory.section(section_file(name, len(segments))) for name in names]
             if not all(file.exists() for file in files):
-                prover = SectionProver(
-                    self.directory, run, self._parameters(run), self.backend, openings, self.parameter_sets
-                )
-                prover.prove(segments, names, progress)
+                parameters, sets = self._parameters(run), self.parameter_sets
+                with plan.storage(scratch or self.directory.path) as storage:
+                    prover = SectionProver(self.directory, run, parameters, self.backend, openings, sets, storage)
+                    prover.prove(segments, names, progress)
             with disk_errors(output):
                 write_container(output, run, segments, list(zip(names, files, strict=True)))
             progress("done", 1.0)
@@ -211,17 +243,6 @@ class Session:
                 file=str(self.directory.path),
             )
         return run, segments[:count]
-
-    def _check_memory(self, limit: int | None) -> None:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        limit = available if limit is None else limit
-        needed = self.forecast().peak_bytes
-        if needed > limit:
-            raise ResourceError(
-                f"proving needs about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB",
-                code="MEMORY",
-                hint="Train with fewer steps per segment, or raise --max-memory",
-            )
 
     def reveal_weights(self, output: Path) -> None:
         """Write the weights that a container ends in with the key of their commitment, readable by the owner only."""

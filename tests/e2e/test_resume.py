@@ -161,7 +161,6 @@ def test_dying_at_every_write(work: Path, tmp_path: Path, monkeypatch: pytest.Mo
         (zkdl_session, "write_container"),
     ):
         monkeypatch.setattr(module, name, mortal(getattr(module, name)))
-    monkeypatch.setattr(Session, "_check_memory", lambda *arguments: None)  # times the kernels, each time anew
     for step in ("train", "prove"):
         while True:
             session = Session(RunDirectory.open(run), get_backend())

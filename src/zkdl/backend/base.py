@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from zkdl.backend.counting import TableIndex
     from zkdl.backend.leaves import LeafProgram
+    from zkdl.backend.scratch import Tables
 
 P = 2**64 - 2**32 + 1
 NON_RESIDUE = 7
@@ -41,6 +42,10 @@ class Backend(Protocol):
 
     name: str
     threads: int
+
+    def with_tables(self, tables: Tables) -> Backend:
+        """The same kernels; those of a fraction tree return arrays that `tables` makes. Some backends need not care."""
+        ...
 
     def f_from_int(self, x: SignedIntegers) -> FieldArray:
         """Signed integers of any shape as canonical field elements of the same shape."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zkdl.backend import checks
 from zkdl.backend.base import Backend, ExtensionArray
+from zkdl.backend.scratch import Tables
 
 Field = NDArray[np.int32]
 FIELDS = 3
@@ -54,6 +55,9 @@ class LeafProgram:
 
 class MaterialisedLeaves:
     """The leaf methods of `base.Backend` on top of its other kernels."""
+
+    def with_tables(self: Backend, tables: Tables) -> Backend:
+        return self  # all leaves are in memory here, so nothing would be won
 
     def leaf_table(self: Backend, program: LeafProgram, level: int) -> tuple[ExtensionArray, ExtensionArray]:
         p, q = leaves(self, program, program.entries(level) << level)

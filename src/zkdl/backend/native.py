@@ -13,6 +13,7 @@ from zkdl.backend import checks
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Indices, Integers, SignedIntegers
 from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import FIELDS, LeafProgram
+from zkdl.backend.scratch import Tables, empty_table
 
 SPLIT_EQ = 10
 Operation = Callable[[FieldArray, FieldArray, FieldArray, int], None]
@@ -22,12 +23,19 @@ class NativeBackend:
     """See `base.Backend`, which documents every method.
 
     Releases the GIL while a kernel runs; several threads of Python may share one instance.
+
+    Args:
+        tables: makes what the kernels of a fraction tree return, see `scratch.py`.
     """
 
     name = "native"
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, tables: Tables = empty_table) -> None:
         self.threads = threads
+        self._table = tables
+
+    def with_tables(self, tables: Tables) -> NativeBackend:
+        return NativeBackend(self.threads, tables)
 
     def f_from_int(self, x: SignedIntegers) -> FieldArray:
         checks.require_array("x", x, checks.SIGNED_TYPES)
@@ -132,7 +140,7 @@ class NativeBackend:
 
     def fraction_layer(self, p: ExtensionArray, q: ExtensionArray) -> tuple[ExtensionArray, ExtensionArray]:
         checks.require_tables(2, p=p, q=q)
-        out = [np.empty((len(p) // 2, 2), dtype=np.uint64) for _ in range(2)]
+        out = [self._table(len(p) // 2) for _ in range(2)]
         _native.fraction_layer(p, q, out[0], out[1], self.threads)
         return out[0], out[1]
 
@@ -154,13 +162,13 @@ class NativeBackend:
     ) -> tuple[ExtensionArray, ExtensionArray]:
         checks.require_tables(4, p=p, q=q)
         checks.require_scalar("r", r)
-        out = [np.empty((len(p) // 2, 2), dtype=np.uint64) for _ in range(2)]
+        out = [self._table(len(p) // 2) for _ in range(2)]
         for table, target in zip((p, q), out, strict=True):
             _native.fraction_bind(table, r, target, self.threads)
         return out[0], out[1]
 
     def leaf_table(self, program: LeafProgram, level: int) -> tuple[ExtensionArray, ExtensionArray]:
-        out = [np.empty((program.entries(level), 2), dtype=np.uint64) for _ in range(2)]
+        out = [self._table(program.entries(level)) for _ in range(2)]
         _native.leaf_table(*_spans(program), level, out[0], out[1], self.threads)
         return out[0], out[1]
 
@@ -187,7 +195,7 @@ class NativeBackend:
     ) -> tuple[ExtensionArray, ExtensionArray]:
         checks.require_extension("bound", bound)
         entries = program.entries(level + len(bound), 2)
-        out = [np.empty((entries, 2), dtype=np.uint64) for _ in range(2)]
+        out = [self._table(entries) for _ in range(2)]
         _native.leaf_bind(*_spans(program), level, bound, out[0], out[1], self.threads)
         return out[0], out[1]
 

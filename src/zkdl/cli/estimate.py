@@ -9,22 +9,26 @@ import click
 from zkdl.backend.select import get_backend
 from zkdl.checking import check_run
 from zkdl.cli.output import Output, verb
+from zkdl.cli.prove import parse_bytes
 from zkdl.configuration import read_configuration
 from zkdl.proof.estimate import estimate
 
 
 @click.command("estimate")
 @click.argument("config", type=click.Path(path_type=Path))
+@click.option("--max-memory", help="What the prover may take, for example 8GiB. Default: 90 % of this machine's.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the prover.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("estimate")
-def command(output: Output, config: Path, threads: int | None, backend: str | None) -> None:
-    """Forecast time, memory, proof size and soundness of CONFIG (TOML)."""
+def command(output: Output, config: Path, max_memory: str | None, threads: int | None, backend: str | None) -> None:
+    """Forecast time, memory, disk, proof size and soundness of CONFIG (TOML)."""
+    limit = None if max_memory is None else parse_bytes(max_memory)
     configuration = read_configuration(config)
     data = configuration.load_train()
     given = configuration.initial_weights()
     initial = None if given is None else given[0]
     report = check_run(configuration.draft(data), data, configuration.segment_steps, initial)
     chosen = get_backend(backend, threads)
-    found = estimate(report.run, configuration.segment_steps, scales=report.scales, backend=chosen)
+    steps = configuration.segment_steps
+    found = estimate(report.run, steps, scales=report.scales, backend=chosen, max_memory=limit)
     output.result(found.table(), found.to_json())

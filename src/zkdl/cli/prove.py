@@ -30,7 +30,10 @@ def parse_bytes(text: str) -> int:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--output", "-o", "target", type=click.Path(path_type=Path), help="Default: RUN/run.zkproof")
 @click.option("--reveal-weights", type=click.Path(path_type=Path), help="Write the exact weights and their key here.")
-@click.option("--max-memory", help="Refuse when the plan needs more, for example 8GiB. Default: this machine's memory.")
+@click.option(
+    "--max-memory", help="What needs more goes to disk, for example 8GiB. Default: 90 % of this machine's memory."
+)
+@click.option("--scratch", type=click.Path(path_type=Path), help="Folder on a disk for that. Default: RUN")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all processors.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("prove")
@@ -40,6 +43,7 @@ def command(
     target: Path | None,
     reveal_weights: Path | None,
     max_memory: str | None,
+    scratch: Path | None,
     threads: int | None,
     backend: str | None,
 ) -> None:
@@ -49,7 +53,7 @@ def command(
     path = target or run / "run.zkproof"
     if reveal_weights is not None:
         check_target(reveal_weights)
-    session.prove(path, max_memory=limit, progress=output.progress)
+    session.prove(path, max_memory=limit, scratch=scratch, progress=output.progress)
     if reveal_weights is not None:
         session.reveal_weights(reveal_weights)
     size = path.stat().st_size

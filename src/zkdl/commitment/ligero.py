@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from zkdl.algebra.extension import Array
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import KEPT_CODE_BYTES
 from zkdl.commitment import merkle
 from zkdl.commitment.parameters import CodeShape
 from zkdl.hiding.entropy import Entropy
@@ -27,7 +28,6 @@ from zkdl.hiding.entropy import Entropy
 Matrix = NDArray[Any]
 
 MASK_ROWS = 4  # two elements of K: fold, low-degree test
-KEPT_CODE_BYTES = 1 << 31  # codes up to this size are kept in memory until they are opened
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,30 @@ class Committed:
         )
 
 
-def commit(backend: Backend, matrix: Matrix, shape: CodeShape, entropy: Entropy, label: str) -> Committed:
-    """Encode, salt and hash a matrix of shape (shape.rows, shape.row)."""
-    random = entropy.elements(label + "/random", (shape.rows, shape.random))
+def commit(
+    backend: Backend, matrix: Matrix, shape: CodeShape, entropy: Entropy, label: str, kept: int = KEPT_CODE_BYTES
+) -> Committed:
+    """Encode, salt and hash a matrix of shape (shape.rows, shape.row). Args: kept: bytes of the largest code to keep."""
     salts = entropy.salts(label + "/salts", shape.domain)
-    return _hashed(backend, shape, matrix, random, salts)
+    return _hashed(backend, shape, matrix, random_coefficients(shape, entropy, label), salts, kept)
 
 
-def _hashed(backend: Backend, shape: CodeShape, matrix: Matrix, random: Array, salts: merkle.Digests) -> Committed:
+def random_coefficients(shape: CodeShape, entropy: Entropy, label: str) -> Array:
+    """Those that `commit` takes: (rows, t * openings) uint64."""
+    return entropy.elements(label + "/random", (shape.rows, shape.random))
+
+
+def _hashed(
+    backend: Backend,
+    shape: CodeShape,
+    matrix: Matrix,
+    random: Array,
+    salts: merkle.Digests,
+    kept: int = KEPT_CODE_BYTES,
+) -> Committed:
     """The tree over a matrix's code, which is kept when it is small."""
     code = None
-    if 8 * shape.rows * shape.domain <= KEPT_CODE_BYTES:
+    if 8 * shape.rows * shape.domain <= kept:
         code = backend.encode(matrix, random, shape.domain)
         leaves = backend.hash_columns(code, salts)
     else:

@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkdl.backend.base import Backend
-from zkdl.commitment.ligero import Committed, commit
+from zkdl.backend.scratch import KEPT_CODE_BYTES
+from zkdl.commitment.ligero import Committed, commit, random_coefficients
 from zkdl.commitment.parameters import CodeShape, ParameterSet, code_shape, opening_bytes
 from zkdl.errors import NotProvable, UsageError
 from zkdl.hiding.entropy import Entropy
 from zkdl.statement.weights import Weights
+
+_NO_MATRIX, _NO_RANDOM = np.empty((0, 0), dtype=np.int32), np.empty((0, 0), dtype=np.uint64)
 
 
 def log2_ceil(n: int) -> int:
@@ -123,6 +126,19 @@ class DatasetCommitment:
     def root(self) -> bytes:
         return self.committed.root
 
+    def tree_only(self) -> DatasetCommitment:
+        """Without what follows from data and key: it cannot be opened before `with_values` puts that back."""
+        whole = self.committed
+        tree = Committed(whole.shape, _NO_MATRIX, _NO_RANDOM, whole.salts, whole.levels)
+        return DatasetCommitment(self.layout, tree)
+
+    def with_values(self, features: NDArray[np.int32], labels: NDArray[np.int32], key: bytes) -> DatasetCommitment:
+        """With matrix and random coefficients made again; the arguments must be those of `commit_dataset`."""
+        shape = self.layout.code
+        matrix = dataset_matrix(self.layout, features, labels)
+        random = random_coefficients(shape, _entropy(key, "dataset", shape, matrix), "dataset")
+        return DatasetCommitment(self.layout, replace(self.committed, matrix=matrix, random=random))
+
 
 @dataclass(frozen=True)
 class WeightsCommitment:
@@ -174,8 +190,8 @@ def _entropy(key: bytes, kind: str, shape: CodeShape, matrix: NDArray[Any]) -> E
     return Entropy(key, kind.encode() + content.digest())
 
 
-def _commit(backend: Backend, matrix: NDArray[Any], shape: CodeShape, key: bytes, kind: str) -> Committed:
-    return commit(backend, matrix, shape, _entropy(key, kind, shape, matrix), kind)
+def _commit(backend: Backend, matrix: NDArray[Any], shape: CodeShape, key: bytes, kind: str, kept: int) -> Committed:
+    return commit(backend, matrix, shape, _entropy(key, kind, shape, matrix), kind, kept)
 
 
 def commit_dataset(
@@ -186,21 +202,22 @@ def commit_dataset(
     budget: int,
     parameters: ParameterSet,
     backend: Backend,
+    kept: int = KEPT_CODE_BYTES,
 ) -> DatasetCommitment:
-    """Commit features (N, d_0) and labels (N,) for at most `budget` openings."""
+    """Commit features (N, d_0) and labels (N,) for at most `budget` openings; kept as of `ligero.commit`."""
     layout = dataset_layout(len(features), features.shape[1], classes, budget, parameters)
     matrix = dataset_matrix(layout, features, labels)
-    return DatasetCommitment(layout, _commit(backend, matrix, layout.code, key, "dataset"))
+    return DatasetCommitment(layout, _commit(backend, matrix, layout.code, key, "dataset", kept))
 
 
 def commit_weights(
-    weights: Weights, key: bytes, budget: int, parameters: ParameterSet, backend: Backend
+    weights: Weights, key: bytes, budget: int, parameters: ParameterSet, backend: Backend, kept: int = KEPT_CODE_BYTES
 ) -> WeightsCommitment:
-    """Commit all layers for at most `budget` openings."""
+    """Commit all layers for at most `budget` openings; kept as of `ligero.commit`."""
     widths = [weights.W[0].shape[0], *(w.shape[1] for w in weights.W)]
     layout = weights_layout(widths, [b is not None for b in weights.b], budget, parameters)
     matrix = weights_matrix(layout, weights)
-    return WeightsCommitment(layout, _commit(backend, matrix, layout.code, key, "weights"))
+    return WeightsCommitment(layout, _commit(backend, matrix, layout.code, key, "weights", kept))
 
 
 def dataset_root(*args: Any) -> bytes:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from zkdl.algebra.eq import eq_prefix
 from zkdl.algebra.extension import ONE, ZERO, Ext, from_array, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment import pads as pad_commitment
 from zkdl.commitment.ligero import Committed, Matrix, commit, make_masks
 from zkdl.commitment.parameters import CodeShape, ParameterSet, code_shape
@@ -38,6 +39,7 @@ from zkdl.transcript.transcript import Transcript
 
 LIMB = 16
 AUXILIARY = 1 << 40  # row numbers from here on mean the certificate's own commitment
+COUNTED_AT_ONCE = 1 << 22  # values; counting takes ten bytes more for each
 
 
 @dataclass(frozen=True)
@@ -170,18 +172,26 @@ def _all_claims(
     return target, auxiliary
 
 
+def _shifted(r: RowRange, matrix: Matrix) -> Matrix:
+    """The rows of a range plus its offset: the rows themselves where nothing is to be added or cut."""
+    rows = matrix[r.first_row : r.first_row + r.rows]
+    if len(r.limbs) > 1 or rows.dtype != np.int32:
+        return rows.astype(np.int64) + r.offset
+    return rows + np.int32(r.offset) if r.offset else rows
+
+
 def _limbs(layout: CertificateLayout, matrix: Matrix) -> tuple[NDArray[np.int32], dict[str, NDArray[np.int32]]]:
     """The certificate's matrix, and for every lookup its looked-up values, flat."""
     own = np.zeros((layout.code.rows, layout.code.row), dtype=np.int32)
     values: dict[str, NDArray[np.int32]] = {}
     row = 0
     for k, r in enumerate(layout.ranges):
-        shifted = matrix[r.first_row : r.first_row + r.rows].astype(np.int64) + r.offset
+        shifted = _shifted(r, matrix)
         for i in range(len(r.limbs) - 1, 0, -1):
             limb = shifted >> (LIMB * i)
             shifted = shifted - (limb << (LIMB * i))
             values[f"{k}/{i}"] = limb.astype(np.int32).reshape(-1)
-        values[f"{k}/0"] = shifted.astype(np.int32).reshape(-1)
+        values[f"{k}/0"] = shifted.astype(np.int32, copy=False).reshape(-1)
         for i in range(1, len(r.limbs)):
             own[row : row + r.rows] = values[f"{k}/{i}"].reshape(r.rows, -1)
             row += r.rows
@@ -195,11 +205,11 @@ def _count(layout: CertificateLayout, values: dict[str, NDArray[np.int32]], coun
     start = {int(width): int(np.argmax(columns[1] == width)) for width in np.unique(columns[1])}
     for k, r in enumerate(layout.ranges):
         for i, width in enumerate(r.limbs):
-            found = values[f"{k}/{i}"]
-            inside = found[(found >= 0) & (found < (1 << width))]
-            counts[start[width] : start[width] + (1 << width)] += np.bincount(inside, minlength=1 << width).astype(
-                np.int32
-            )
+            found, here = values[f"{k}/{i}"], counts[start[width] : start[width] + (1 << width)]
+            for first in range(0, len(found), COUNTED_AT_ONCE):
+                part = found[first : first + COUNTED_AT_ONCE]
+                inside = part[(part >= 0) & (part < (1 << width))]
+                here += np.bincount(inside, minlength=1 << width).astype(np.int32)
 
 
 def prove(
@@ -210,11 +220,12 @@ def prove(
     target: Committed,
     entropy: Entropy,
     progress: Callable[[str, float], None],
+    storage: Storage = IN_MEMORY,
 ) -> bytes:
     """Prove the ranges and facts of a committed matrix."""
     progress("certificate", 0.0)
     own_matrix, values = _limbs(layout, target.matrix)
-    own = commit(backend, own_matrix, layout.code, entropy, "certificate")
+    own = commit(backend, own_matrix, layout.code, entropy, "certificate", storage.kept_code_bytes)
     masks = [make_masks(backend, c.shape, entropy, f"mask/{name}") for name, c in (("target", target), ("own", own))]
     count = layout.pad_count()
     pads = pad_commitment.sample_pads(backend, count, entropy)
@@ -243,7 +254,7 @@ def prove(
 
     program = lookup.leaf_program(layout.leaves, {"range": 1}, fields, counts, alpha, betas)
     progress("certificate", 0.3)
-    claim = fractions.prove(ledger, backend, program, layout.leaves.n_vars)
+    claim = fractions.prove(ledger, backend.with_tables(storage.table), program, layout.leaves.n_vars)
     progress("certificate", 0.7)
     leaf = lookup.equation(backend, layout.leaves, {"range": 1}, claim.point, alpha, betas)
     row = backend.eq_table(to_array(leaf.point).reshape(-1, 2))

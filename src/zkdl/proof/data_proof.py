@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from zkdl.algebra.extension import Ext
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment import pads as pad_commitment
 from zkdl.commitment.ligero import Committed, make_masks
 from zkdl.commitment.link import Stacked, link_shape, stack, stacked_shape
@@ -99,6 +100,7 @@ def prove(
     dataset: Committed,
     entropy: Entropy,
     progress: Callable[[str, float], None],
+    storage: Storage = IN_MEMORY,
 ) -> bytes:
     """Prove that the links of all segments hold values of this dataset."""
     progress("links", 0.0)
@@ -123,7 +125,7 @@ def prove(
     }
     for i, name in enumerate(OPENINGS):
         progress("links", (i + 1) / 3)
-        opening.prove(ledger, backend, committed[name], masks[name], claims[name], name)
+        opening.prove(ledger, backend, committed[name], masks[name], claims[name], name, storage.table)
     ledger.check_used_up()
     pad_commitment.prove(backend, channel, committed_pads, ledger.constraints)
     opened = [opening.prove_columns(ledger, backend, committed[name], masks[name], name) for name in OPENINGS]

@@ -17,10 +17,11 @@ import numpy as np
 from zkdl.algebra.extension import Ext
 from zkdl.backend.base import Backend
 from zkdl.backend.leaves import LeafProgram, LeafSpan
+from zkdl.backend.scratch import KEPT_CODE_BYTES
 from zkdl.backend.select import get_backend
-from zkdl.commitment.ligero import KEPT_CODE_BYTES
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
-from zkdl.proof.data_proof import DataProofLayout, data_proof_layout
+from zkdl.proof.data_proof import data_proof_layout
+from zkdl.proof.plan import INTERPRETER_BYTES, MemoryPlan, machine_bytes, memory_plan
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.proof.security import data_proof_report, run_error_bits, segment_report
@@ -28,11 +29,6 @@ from zkdl.protocols.lookup import LeafLayout
 from zkdl.statement import bounds, requantise, schedule
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial_state
-
-# The layers that are stored begin with a quarter of the leaves, 32 bytes each, and halve: 16. A little for what is folded.
-BYTES_PER_LEAF = 18
-INTERPRETER_BYTES = 60 << 20
-STREAMED_BYTES = 240  # per position of a code that is not kept: sixteen rows of it, and a hash state
 
 # Fitted: NumPy passes over a weight, a value of a layer and a leaf; passes over a table entry; products per weight and
 # example (forward and backward in up to two limbs, update); multiplications in K by the interpreter.
@@ -48,7 +44,7 @@ LEAF_BYTES, NODE_BYTES = 64, 128  # hashed per column besides its values: paddin
 
 @dataclass(frozen=True)
 class Estimate:
-    """A forecast. Times in seconds on this machine, sizes in bytes."""
+    """A forecast. Times in seconds on this machine, sizes in bytes; disk_bytes: scratch files while proving."""
 
     steps: int
     segments: int
@@ -57,6 +53,7 @@ class Estimate:
     prove_s: float
     one_time_s: float
     peak_bytes: int
+    disk_bytes: int
     proof_bytes: int
     soundness_bits: float
     run_bits: float
@@ -72,6 +69,7 @@ class Estimate:
             ("prove, all steps", f"{self.prove_s:.1f} s"),
             ("once per dataset", f"{self.one_time_s:.1f} s (commitment, certificate, data proof)"),
             ("peak memory", f"{self.peak_bytes / 2**30:.2f} GiB"),
+            ("scratch on disk", f"{self.disk_bytes / 2**30:.2f} GiB"),
             ("proof", f"{self.proof_bytes / 2**20:.1f} MiB"),
             ("soundness", f"2^-{self.soundness_bits:.1f} per query, 2^-{self.run_bits:.1f} summed over the run"),
         ]
@@ -251,25 +249,19 @@ def _segment_s(public: SegmentPublic, rates: Rates) -> dict[str, float]:
     }
 
 
-def _code_bytes(code: CodeShape) -> int:
-    whole = 8 * code.rows * code.domain
-    kept = whole if whole <= KEPT_CODE_BYTES else STREAMED_BYTES * code.domain
-    return kept + 8 * code.rows * (code.random + code.row) + 160 * code.domain
-
-
-def _peak_bytes(public: SegmentPublic) -> int:
-    stored = _code_bytes(public.dataset.code) + 2 * _code_bytes(public.layout.weights.code)
-    weights = sum(a * b for a, b in zip(public.run.widths[:-1], public.run.widths[1:], strict=True))
-    segment = _code_bytes(public.layout.code) + BYTES_PER_LEAF * public.layout.leaves.leaves
-    features = 8 * public.run.widths[0] * (public.segment.steps * public.run.batch + public.run.examples)
-    return INTERPRETER_BYTES + stored + segment + 32 * weights + features
-
-
-def _data_proof_bytes(layout: DataProofLayout) -> int:
-    """The dataset, and for every segment its vectors over the examples, each with a folded row, half of both bound."""
-    vectors = 2 if layout.values == 3 else 3
-    folded = 48 * layout.segments * vectors * layout.dataset.padded_examples
-    return INTERPRETER_BYTES + _code_bytes(layout.dataset.code) + folded
+def planned_memory(
+    run: RunStatement,
+    segment_steps: int,
+    limit: int,
+    *,
+    scales: Scales | None = None,
+    parameters: ParameterSet | None = None,
+) -> MemoryPlan:
+    """Where everything goes while the run is proven, within `limit` bytes of memory if that is possible."""
+    parameters = parameters or PARAMETER_SETS[run.parameter_set]
+    steps = min(segment_steps, run.steps)
+    public = segment_public(run, planned_segment(run, steps, scales), parameters)
+    return memory_plan(run, public, -(-run.steps // steps), limit, parameters)
 
 
 def estimate(
@@ -280,18 +272,23 @@ def estimate(
     scales: Scales | None = None,
     backend: Backend | None = None,
     parameters: ParameterSet | None = None,
+    max_memory: int | None = None,
 ) -> Estimate:
-    """Forecast the proof of a whole run cut into segments of `segment_steps` steps."""
+    """Forecast the proof of a whole run cut into segments of `segment_steps` steps.
+
+    Args:
+        max_memory: bytes the proofs may take; None for most of what this machine has.
+    """
     backend = backend or get_backend(None, threads)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
     steps = min(segment_steps, run.steps)
     segments = -(-run.steps // steps)
     public = segment_public(run, planned_segment(run, steps, scales), parameters)
     certificate = data_certificate_layout(run, parameters)
-    leaves = certificate.leaves.leaves
-    certificate_peak = _code_bytes(public.dataset.code) + BYTES_PER_LEAF * leaves + INTERPRETER_BYTES
     data_proof = data_proof_layout(run, segments, parameters)
-    peak = max(_peak_bytes(public), certificate_peak, _data_proof_bytes(data_proof))
+    limit = machine_bytes() if max_memory is None else max_memory
+    plan = memory_plan(run, public, segments, limit, parameters)
+    peak, certificate_peak = plan.memory_bytes, plan.sections["data"].memory
     rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain, peak)
     one_time = _commit_s(public.dataset.code, rates) + 2 * _open_s(public.dataset.code, rates)
     one_time += _lookups_s(certificate.leaves, rates) + (PYTHON_TO_COMMIT + PYTHON_TO_OPEN) * rates.interpreted
@@ -314,6 +311,7 @@ def estimate(
         prove_s=segments * per_segment + first,
         one_time_s=one_time,
         peak_bytes=peak,
+        disk_bytes=plan.disk_bytes,
         proof_bytes=size,
         soundness_bits=min(report.bits for report in reports),
         run_bits=run_error_bits([reports[0]] * segments + reports[1:]),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from zkdl.algebra.extension import to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.backend.select import get_backend
 from zkdl.commitment.ligero import Committed
 from zkdl.commitment.link import commit_link
@@ -73,11 +74,12 @@ def _prove_certificate(
     secret: bytes,
     backend: Backend,
     progress: Progress,
+    storage: Storage,
 ) -> bytes:
     about = run.canonical()
     # Sizes included: under other sizes the challenges differ, and the same pads would then hide two values each.
     entropy = Entropy(secret, _context(protocol, layout.statement(about), target.root))
-    return certificate.prove(backend, protocol, about, layout, target, entropy, progress)
+    return certificate.prove(backend, protocol, about, layout, target, entropy, progress, storage)
 
 
 def prove_data_certificate(
@@ -88,10 +90,11 @@ def prove_data_certificate(
     backend: Backend,
     progress: Progress = silent,
     parameter_sets: dict[str, ParameterSet] | None = None,
+    storage: Storage = IN_MEMORY,
 ) -> bytes:
     """Section "data": once per dataset root."""
     layout = data_certificate_layout(run, parameters_of(run, parameter_sets))
-    return _prove_certificate(DATA_PROTOCOL, run, layout, dataset.committed, secret, backend, progress)
+    return _prove_certificate(DATA_PROTOCOL, run, layout, dataset.committed, secret, backend, progress, storage)
 
 
 def prove_initial_weights(
@@ -102,10 +105,11 @@ def prove_initial_weights(
     backend: Backend,
     progress: Progress = silent,
     parameter_sets: dict[str, ParameterSet] | None = None,
+    storage: Storage = IN_MEMORY,
 ) -> bytes:
     """Section "initial": only when the run starts from committed weights."""
     layout = initial_certificate_layout(run, parameters_of(run, parameter_sets))
-    return _prove_certificate(INITIAL_PROTOCOL, run, layout, weights.committed, secret, backend, progress)
+    return _prove_certificate(INITIAL_PROTOCOL, run, layout, weights.committed, secret, backend, progress, storage)
 
 
 def make_witness(
@@ -114,12 +118,13 @@ def make_witness(
     features: NDArray[np.int32],
     labels: NDArray[np.int32],
     backend: Backend | None = None,
+    storage: Storage = IN_MEMORY,
 ) -> tuple[SegmentWitness, Weights]:
     """Re-execute the segment and write down its witness. Returns it with the weights at the end."""
     layout = public.layout
     from zkdl.train.segment import run_segment
 
-    matrix, columns = empty_columns(layout)
+    matrix, columns = empty_columns(layout, storage)
     result = run_segment(
         public.run,
         public.segment,
@@ -159,6 +164,7 @@ def prove_segment(
     backend: Backend,
     progress: Progress = silent,
     parameter_sets: dict[str, ParameterSet] | None = None,
+    storage: Storage = IN_MEMORY,
 ) -> tuple[bytes, ProverLink]:
     """Section "segment-i": re-executes the segment from weights_in and proves every step of it. Returns its link as well.
 
@@ -175,11 +181,12 @@ def prove_segment(
         if found != stated:
             raise InternalError("a commitment is not the one in the statement", commitment=name)
     progress("witness", 0.0)
-    witness, weights_out = make_witness(public, weights_in, features, labels, backend)
+    witness, weights_out = make_witness(public, weights_in, features, labels, backend, storage)
     progress("witness", 1.0)
     return prove_with_witness(
-        public, witness, weights_in, weights_out, w_in, w_out, secret, link_key, backend=backend, progress=progress
-    )
+        public, witness, weights_in, weights_out, w_in, w_out, secret, link_key,
+        backend=backend, progress=progress, storage=storage,
+    )  # fmt: skip
 
 
 def prove_with_witness(
@@ -194,6 +201,7 @@ def prove_with_witness(
     *,
     backend: Backend,
     progress: Progress = silent,
+    storage: Storage = IN_MEMORY,
 ) -> tuple[bytes, ProverLink]:
     """The proof of a given witness; it is accepted only if the witness is right."""
     # Weights, features and labels are in the roots already, unless a caller passes others than were committed.
@@ -202,7 +210,8 @@ def prove_with_witness(
         secrets += [*weights.W, *(b for b in weights.b if b is not None)]
     entropy = Entropy(secret, _context(PROTOCOL, public.statement_bytes(), _digest(secrets)))
     stored = StoredCommitments(None if w_in is None else w_in.committed, w_out.committed)
-    prover = SegmentProver(backend, public, witness, (weights_in, weights_out), stored, entropy, link_key, progress)
+    both = (weights_in, weights_out)
+    prover = SegmentProver(backend, public, witness, both, stored, entropy, link_key, progress, storage)
     return prove_witness(prover), prover.prover_link()
 
 
@@ -239,6 +248,7 @@ def prove_data(
     backend: Backend,
     progress: Progress = silent,
     parameter_sets: dict[str, ParameterSet] | None = None,
+    storage: Storage = IN_MEMORY,
 ) -> bytes:
     """Section "dataset": the values in the links of all segments, in order, are those of the committed dataset."""
     layout = data_proof_layout(run, len(links), parameters_of(run, parameter_sets))
@@ -246,4 +256,4 @@ def prove_data(
     # The roots bind the values and the dataset already, unless a caller passes others than were committed.
     values = [to_array(link.values) for link in links]
     entropy = Entropy(secret, _context(DATASET_PROTOCOL, statement, _digest([*values, dataset.committed.matrix])))
-    return data_proof.prove(backend, layout, links, dataset.committed, entropy, progress)
+    return data_proof.prove(backend, layout, links, dataset.committed, entropy, progress, storage)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zkdl.algebra.extension import Array, Ext, scalar, to_array, total
 from zkdl.backend.base import Backend
 from zkdl.backend.counting import TableIndex
+from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.proof.layout import SegmentLayout, views
 from zkdl.proof.public import SegmentPublic
 from zkdl.protocols.lookup import LeafEquation, Lookup, TableRows
@@ -21,15 +22,14 @@ from zkdl.statement.weights import Weights
 Ints = NDArray[np.int32]
 
 
-def empty_columns(layout: SegmentLayout) -> tuple[Ints, dict[tuple[str, int], Any]]:
+def empty_columns(layout: SegmentLayout, storage: Storage = IN_MEMORY) -> tuple[Ints, dict[tuple[str, int], Any]]:
     """A zero witness matrix, and every column as a view of it; virtual limbs and remainders get arrays of their own."""
-    # Filled here, in one pass over fresh pages: steps write a few bytes in each of thousands of pages.
-    matrix = np.full((layout.code.rows, layout.code.row), 0, dtype=np.int32)
+    matrix = storage.column((layout.code.rows, layout.code.row))
     columns: dict[tuple[str, int], Any] = dict(views(layout, matrix))
     for (name, layer), column in list(columns.items()):
         virtual = {"z_hi": "z_low", "p_hi": "p_low", "q": "R"}.get(name)
         if virtual is not None:
-            columns[virtual, layer] = np.full_like(column, 0)
+            columns[virtual, layer] = storage.column(column.shape)
     return matrix, columns
 
 

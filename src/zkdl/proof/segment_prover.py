@@ -9,6 +9,7 @@ import numpy as np
 
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment import pads as pad_commitment
 from zkdl.commitment.ligero import Committed, Masks, commit, make_masks
 from zkdl.commitment.link import commit_link
@@ -66,8 +67,10 @@ class SegmentProver:
         entropy: Entropy,
         link_key: bytes,
         progress: Progress = silent,
+        storage: Storage = IN_MEMORY,
     ) -> None:
         self.backend = backend
+        self.storage = storage
         self.public = public
         self.witness = witness
         self.weights_in, self.weights_out = weights
@@ -75,7 +78,7 @@ class SegmentProver:
         self.link_key = link_key
         self.data: tuple[list[Ext], DataPoints] | None = None
         progress("commit", 0.0)
-        columns = commit(backend, witness.matrix, public.layout.code, entropy, "witness")
+        columns = commit(backend, witness.matrix, public.layout.code, entropy, "witness", storage.kept_code_bytes)
         self.committed: dict[str, Committed] = {"witness": columns, "w_out": stored.w_out}
         if stored.w_in is not None:
             self.committed["w_in"] = stored.w_in
@@ -105,7 +108,8 @@ class SegmentProver:
         self.progress("lookups", 0.0)
         layout, witness = self.public.layout, self.witness
         program = lookup.leaf_program(layout.leaves, layout.tags, witness.fields, witness.multiplicities, alpha, betas)
-        claim = fractions.prove(self.ledger, self.backend, program, layout.leaves.n_vars)
+        backend = self.backend.with_tables(self.storage.table)
+        claim = fractions.prove(self.ledger, backend, program, layout.leaves.n_vars)
         self.progress("lookups", 1.0)
         return claim
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from zkdl.algebra.extension import ONE, Array, Ext
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import Shelf, Tables, empty_table
 from zkdl.commitment.ligero import Matrix
 from zkdl.hiding.ledger import Affine, constant
 
@@ -65,10 +66,11 @@ class Batched:
     row_weights: list[Array]
     used: list[np.ndarray[tuple[int], np.dtype[np.bool_]]]
 
-    def tables(self, backend: Backend, matrix: Matrix) -> list[Array]:
-        """For each name its combined row, (ell, 2)."""
+    def tables(self, backend: Backend, matrix: Matrix, tables_at: Tables = empty_table) -> list[Array]:
+        """For each name its combined row, (ell, 2), where `tables_at` says."""
+        shelf = Shelf(tables_at, len(self.first) * matrix.shape[1])
         return [
-            fold_rows(backend, weights, used, matrix[first : first + len(weights)])
+            shelf.put(fold_rows(backend, weights, used, matrix[first : first + len(weights)]))
             for first, weights, used in zip(self.first, self.row_weights, self.used, strict=True)
         ]
 

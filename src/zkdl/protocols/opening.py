@@ -22,6 +22,7 @@ import numpy as np
 
 from zkdl.algebra.extension import ONE, Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import Shelf, Tables, empty_table
 from zkdl.commitment import merkle
 from zkdl.commitment.ligero import MASK_ROWS, Committed, Masks, encode_message
 from zkdl.commitment.link import Stacked
@@ -62,14 +63,26 @@ def _dot(backend: Backend, left: Array, right: Array) -> Ext:
 
 
 def prove(
-    ledger: ProverLedger, backend: Backend, committed: Committed | Stacked, masks: Masks, claims: Claims, label: str
+    ledger: ProverLedger,
+    backend: Backend,
+    committed: Committed | Stacked,
+    masks: Masks,
+    claims: Claims,
+    label: str,
+    tables_at: Tables = empty_table,
 ) -> None:
-    """Steps 1 to 3. The claims' values must already be absorbed."""
+    """Steps 1 to 3. The claims' values must already be absorbed.
+
+    Args:
+        tables_at: makes the place of one combined row and one in-row vector per name; a data proof has many names.
+    """
     transcript, shape = ledger.channel.transcript, committed.shape
     batched = batch(backend, claims, shape.rows, transcript.challenge(label + "/batch"))
-    tables = batched.tables(backend, committed.matrix)
-    blocks = [(table, vector(in_row)) for table, in_row in zip(tables, batched.in_rows, strict=True)]
-    point, finals, value = prove_dot(ledger, backend, batched.value, blocks, shape.log_row, [], label + "/in-row")
+    tables = batched.tables(backend, committed.matrix, tables_at)
+    shelf = Shelf(tables_at, len(tables) * shape.row)
+    blocks = [(table, shelf.put(vector(in_row))) for table, in_row in zip(tables, batched.in_rows, strict=True)]
+    name = label + "/in-row"
+    point, finals, value = prove_dot(ledger, backend, batched.value, blocks, shape.log_row, [], name, tables_at)
     at_point = [b for _, b in finals]
     basis = backend.eq_table(to_array(point).reshape(-1, 2))
     (masked,) = ledger.send(label + "/mask-value", [_dot(backend, basis, masks.fold[0])])

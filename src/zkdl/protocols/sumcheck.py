@@ -18,6 +18,7 @@ import numpy as np
 
 from zkdl.algebra.extension import ONE, ZERO, Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.scratch import Shelf, Tables, empty_table
 from zkdl.errors import Rejected
 from zkdl.hiding.ledger import Affine, PadCount, ProverLedger, VerifierLedger
 
@@ -60,6 +61,7 @@ def prove_dot(
     n_vars: int,
     weight: Sequence[Ext],
     label: str,
+    tables_at: Tables = empty_table,
 ) -> tuple[list[Ext], list[tuple[Ext, Ext]], Affine]:
     """Prove sum over blocks and indices.
 
@@ -67,6 +69,7 @@ def prove_dot(
         blocks: pairs (A, B) of K arrays of equal power-of-two length, at least 2^len(weight), at most 2^n_vars. A
             shorter A is extended by zeros and its B by repetition in the missing top variables.
         weight: equality point of the lowest variables.
+        tables_at: makes the place of the tables that are bound.
 
     Returns: the point (most significant first), the final values (A, B) of each block without the zero-extension
         factor, and the final claim.
@@ -87,9 +90,10 @@ def prove_dot(
                 at_zero = at_zero + factors[i] * scalar(a[0]) * scalar(b[0])
         hidden = ledger.send(label, [at_zero, leading])
         r = ledger.channel.transcript.challenge(label)
+        shelf = Shelf(tables_at, sum(len(a) for a, _ in tables if len(a) > 1))
         for i, (a, b) in enumerate(tables):
             if len(a) > 1:
-                tables[i] = (backend.bind(a, r.array()), backend.bind(b, r.array()))
+                tables[i] = (shelf.put(backend.bind(a, r.array())), shelf.put(backend.bind(b, r.array())))
             else:
                 factors[i] = factors[i] * (ONE - r)
         claim = next_claim(claim, hidden[0], hidden[1], r, coordinate)
