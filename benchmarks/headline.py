@@ -51,6 +51,9 @@ from zkdl.train.trainer import Trainer  # noqa: E402 - as above
 
 BATCH = 64
 CLASSES = 10
+# Multiplications in K for a lookup, counted in `protocols/fractions.py` with two layers computed again: 2 for the tree, then
+# the rounds and binds of the layers: 3 of the leaves, 4 of their parents, 3 of all others.
+K_PRODUCTS_PER_LEAF = 12
 
 
 class Clock:
@@ -177,6 +180,9 @@ class Bench:
         found["phases"] = {"weights at the end": found["commit_weights_s"], **phases.seconds}
         found["prover_s"] = proved + found["commit_weights_s"]
         found["prover_s_per_step"] = found["prover_s"] / self.steps
+        per_unit = 1e9 / found["units"]
+        found["ns_per_unit"] = {name: seconds * per_unit for name, seconds in found["phases"].items()}
+        found["ns_per_unit"]["everything"] = found["prover_s"] * per_unit
         found["peak_rss_bytes"] = machine.peak_rss_bytes()
         found["proof_bytes"] = len(proof)
         found["soundness_bits"] = segment_report(public).bits
@@ -236,6 +242,8 @@ class Bench:
             "values_per_unit": layout.code.rows * layout.code.row / units,
             "lookups_per_unit": leaves.leaves / units,
             "hashed_bytes": 8 * layout.code.rows * layout.code.domain,
+            "hashed_bytes_per_unit": 8 * layout.code.rows * layout.code.domain / units,
+            "k_products_per_unit": K_PRODUCTS_PER_LEAF * leaves.leaves / units,
         }
 
 
@@ -255,6 +263,8 @@ ROWS = (
     ("soundness", "soundness_bits", "2^-{:.1f}"),
     ("committed values per unit", "values_per_unit", "{:.2f}"),
     ("lookups per unit", "lookups_per_unit", "{:.2f}"),
+    ("products in K per unit", "k_products_per_unit", "{:.1f}"),
+    ("bytes hashed per unit", "hashed_bytes_per_unit", "{:.1f}"),
     ("once per dataset: commitment", "commit_data_s", "{:.1f} s"),
     ("once per dataset: certificate", "certificate_s", "{:.1f} s"),
     ("once per run: data proof", "data_proof_s", "{:.1f} s"),
@@ -270,6 +280,9 @@ def table(runs: list[dict[str, Any]]) -> str:
     for phase in runs[0]["phases"]:
         cells = (f"{1e3 * run['phases'].get(phase, 0.0) / run['steps']:.1f} ms" for run in runs)
         lines.append(f"| per step: {phase} | " + " | ".join(cells) + " |")
+    for phase in runs[0]["ns_per_unit"]:
+        cells = (f"{run['ns_per_unit'][phase]:.0f} ns" for run in runs)
+        lines.append(f"| per unit: {phase} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

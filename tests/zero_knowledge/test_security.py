@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -194,9 +195,9 @@ def test_claims_of_a_data_proof_are_counted(loss: str, layers: int, monkeypatch:
     made: dict[str, int] = {}
     original = opening.prove
 
-    def counting(ledger: object, backend: object, committed: object, masks: object, claims: Claims, label: str) -> None:
-        made[label] = len(claims.claims)
-        original(ledger, backend, committed, masks, claims, label)  # type: ignore[arg-type]  # passed through
+    def counting(ledger: object, backend: object, committed: object, masks: object, claims: Claims, *rest: Any) -> None:
+        made[rest[0]] = len(claims.claims)
+        original(ledger, backend, committed, masks, claims, *rest)  # type: ignore[arg-type]  # passed through
 
     tiny = tiny_run(widths=(6, 5, 4, 3) if layers == 3 else (6, 3), loss=loss)
     link = tiny.prove_segment(*tiny.witness())[2]
