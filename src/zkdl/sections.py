@@ -239,6 +239,7 @@ class SectionProver:
         self, segments: list[SegmentStatement], dataset: DatasetCommitment, data: Data, report: Progress
     ) -> None:
         run, count = self.run, len(segments)
+        report("links", 0.0)
         links = [self._link(i, segment, data) for i, segment in enumerate(segments)]
 
         def prove(secret: bytes) -> bytes:

@@ -34,7 +34,8 @@ from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial
 # example (forward and backward in up to two limbs, update); multiplications in K by the interpreter.
 PASSES_PER_WEIGHT, PASSES_PER_UNIT, PASSES_PER_LEAF, PASSES_PER_ENTRY = 4, 40, 6, 40
 PRODUCTS = 5
-PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 30000, 200, 100
+PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 100000, 200, 100
+PYTHON_TO_VERIFY = 240000  # a finished section, before its link is made again
 MASK_ROWS = 4
 CLOCK = time.perf_counter
 # Probed: an eighth of the need, as recently freed pages come first. Only above 32 MiB glibc asks the system for new ones.
@@ -290,7 +291,12 @@ def estimate(
     plan = memory_plan(run, public, segments, limit, parameters)
     peak, certificate_peak = plan.memory_bytes, plan.sections["data"].memory
     rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain, peak)
-    one_time = _commit_s(public.dataset.code, rates) + 2 * _open_s(public.dataset.code, rates)
+    # The dataset is committed to when training begins and again when proving begins, each time in a fresh process; its code
+    # is encoded once more for the data proof.
+    data = public.dataset.code
+    committed = _commit_s(data, rates) + 8 * data.rows * data.domain * rates.fresh
+    one_time = 2 * (committed + _open_s(data, rates)) + data.rows * data.domain * rates.encoded
+    one_time += segments * PYTHON_TO_VERIFY * rates.interpreted
     one_time += _lookups_s(certificate.leaves, rates) + (PYTHON_TO_COMMIT + PYTHON_TO_OPEN) * rates.interpreted
     pads = public.pad_shape().code
     codes = [public.layout.code, public.link, public.layout.weights.code, public.layout.weights.code, pads]
