@@ -38,6 +38,7 @@ PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 1500
 PYTHON_TO_VERIFY = 240000  # a finished section, before its link is made again
 MASK_ROWS = 4
 CLOCK = time.perf_counter
+LEAST_RUNS, LEAST_TIMED_S = 3, 0.02
 # Probed: an eighth of the need, as recently freed pages come first. Only above 32 MiB glibc asks the system for new ones.
 LEAST_FRESH_BYTES, MOST_FRESH_BYTES, PAGE = 33 << 20, 512 << 20, 4096
 LEAF_BYTES, NODE_BYTES = 64, 128  # hashed per column besides its values: padding and salt; its share of the tree
@@ -118,14 +119,15 @@ class Rates:
     interpreted: float
 
 
-def _time(work: Callable[[], object], repeats: int = 3) -> float:
-    """The shortest of a few runs: other processes only ever make one longer."""
+def _time(work: Callable[[], object]) -> float:
+    """The shortest of a few runs, more of them if they are short: other processes only ever make one longer."""
     work()
-    best = float("inf")
-    for _ in range(repeats):
+    best, total, runs = float("inf"), 0.0, 0
+    while runs < LEAST_RUNS or total < LEAST_TIMED_S:
         started = CLOCK()
         work()
-        best = min(best, CLOCK() - started)
+        passed = CLOCK() - started
+        best, total, runs = min(best, passed), total + passed, runs + 1
     return best
 
 
