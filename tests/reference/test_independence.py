@@ -20,25 +20,37 @@ def test_imports() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            elif isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             else:
-                # Relative imports stay inside the package: one level only.
-                assert not isinstance(node, ast.ImportFrom) or node.level == 1, path
                 continue
-            assert all(name.split(".")[0] in sys.stdlib_module_names for name in names), (path, names)
+            for name in names:
+                own = name == "zkdl.reference" or name.startswith("zkdl.reference.")
+                assert own or name.split(".")[0] in sys.stdlib_module_names, (path, name)
 
 
 def test_runs_without_packages(proof: Maker, tmp_path: Path) -> None:
-    """Copied somewhere else, with an interpreter that sees no installed package."""
-    shutil.copytree(FOLDER, tmp_path / "alone", ignore=shutil.ignore_patterns("__pycache__"))
+    """Copied into an otherwise empty package, with an interpreter that sees no installed one."""
+    shutil.copytree(FOLDER, tmp_path / "zkdl" / "reference", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "a.zkproof").write_bytes(proof("mse-one-layer"))
     code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.modules['numpy'] = sys.modules['zkdl'] = None\n"
-        f"from alone.verifier import main; sys.exit(main([{str(tmp_path / 'a.zkproof')!r}]))"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.modules['numpy'] = None\n"
+        f"from zkdl.reference.verifier import main; status = main([{str(tmp_path / 'a.zkproof')!r}])\n"
+        "assert not [name for name in sys.modules if name.startswith('zkdl.') and not name.startswith('zkdl.reference')]\n"
+        "sys.exit(status)"
     )
     done = subprocess.run([sys.executable, "-S", "-I", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith("VALID"), done.stderr
+
+
+def test_installed_package_loads_nothing_else(tmp_path: Path) -> None:
+    """Also inside zkdl: importing it brings in neither numpy nor any other part of the package."""
+    code = (
+        "import sys; sys.modules['numpy'] = None; import zkdl.reference.verifier\n"
+        "assert not [name for name in sys.modules if name.startswith('zkdl.') and not name.startswith('zkdl.reference')]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_short() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import parameters
-from .field import ZERO, K, eq_table, powers, total
-from .hidden import Hidden, Session
-from .lookup import Column, LeafClaims, Leaves, Lookup, equality, vector
-from .opening import Claim, Opening, Part, finish
-from .soundness import Security
-from .statement import Run
-from .training import range_table
-from .transcript import Section, Transcript, framed
+from zkdl.reference import parameters
+from zkdl.reference.field import ZERO, K, eq_table, powers, total
+from zkdl.reference.hidden import Hidden, Session
+from zkdl.reference.lookup import Column, LeafClaims, Leaves, Lookup, equality, vector
+from zkdl.reference.opening import Claim, Opening, Part, finish
+from zkdl.reference.soundness import Security
+from zkdl.reference.statement import Run
+from zkdl.reference.training import range_table
+from zkdl.reference.transcript import Section, Transcript, framed
 
 LIMB_BITS = 16
 

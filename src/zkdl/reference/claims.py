@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .field import ONE, ZERO, K, X, eq_table
-from .hidden import Hidden
-from .lookup import equality, vector
-from .opening import Claim, Part
-from .parameters import LOG_LINK
+from zkdl.reference.field import ONE, ZERO, K, X, eq_table
+from zkdl.reference.hidden import Hidden
+from zkdl.reference.lookup import equality, vector
+from zkdl.reference.opening import Claim, Part
+from zkdl.reference.parameters import LOG_LINK
 
 if TYPE_CHECKING:
-    from .segment import SegmentVerifier
+    from zkdl.reference.segment import SegmentVerifier
 
 
 @dataclass

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .claims import DataPoint, link_claim
-from .field import ZERO, K, eq_table, total
-from .hidden import Hidden, Session
-from .opening import Claim, Inner, Opening, Part, finish
-from .parameters import PARAMETER_SET, dataset_code, link_code, opening_scalars, pad_code
-from .segment import SegmentResult
-from .soundness import Security
-from .statement import Run
-from .transcript import Section, Transcript, framed
+from zkdl.reference.claims import DataPoint, link_claim
+from zkdl.reference.field import ZERO, K, eq_table, total
+from zkdl.reference.hidden import Hidden, Session
+from zkdl.reference.opening import Claim, Inner, Opening, Part, finish
+from zkdl.reference.parameters import PARAMETER_SET, dataset_code, link_code, opening_scalars, pad_code
+from zkdl.reference.segment import SegmentResult
+from zkdl.reference.soundness import Security
+from zkdl.reference.statement import Run
+from zkdl.reference.transcript import Section, Transcript, framed
 
 Selection = dict[int, K]
 """c_n of R6, for the examples n that occur."""

@@ -6,9 +6,9 @@ collects linear constraints on pads, which `opening.finish` tests at the end of 
 
 from __future__ import annotations
 
-from .field import ONE, K
-from .parameters import PADS_PER_PRODUCT
-from .transcript import SENT_BYTES, SENT_FIELD, Invalid, Section, Transcript, field_words
+from zkdl.reference.field import ONE, K
+from zkdl.reference.parameters import PADS_PER_PRODUCT
+from zkdl.reference.transcript import SENT_BYTES, SENT_FIELD, Invalid, Section, Transcript, field_words
 
 
 class Hidden:

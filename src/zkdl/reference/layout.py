@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .lookup import Column, Leaves, Lookup
-from .parameters import ONCE_RATE, Code, cheapest, code
-from .statement import Run, Segment
-from .training import Requant, Table, backward_limbs, forward_limbs
+from zkdl.reference.lookup import Column, Leaves, Lookup
+from zkdl.reference.parameters import ONCE_RATE, Code, cheapest, code
+from zkdl.reference.statement import Run, Segment
+from zkdl.reference.training import Requant, Table, backward_limbs, forward_limbs
 
 
 def log2_ceil(n: int) -> int:

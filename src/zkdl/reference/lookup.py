@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .field import ONE, ZERO, K, dot, eq, eq_table, inner, split, total
-from .hidden import Session
-from .opening import Inner, Part
-from .training import Table
+from zkdl.reference.field import ONE, ZERO, K, dot, eq, eq_table, inner, split, total
+from zkdl.reference.hidden import Session
+from zkdl.reference.opening import Inner, Part
+from zkdl.reference.training import Table
 
 
 class Column(NamedTuple):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from .field import (
+from zkdl.reference.field import (
     GENERATOR,
     ZERO,
     ExtensionPolynomial,
@@ -22,9 +22,9 @@ from .field import (
     split,
     total,
 )
-from .hidden import Hidden, Session
-from .parameters import Code
-from .transcript import check, field_words, malformed, u32, u64
+from zkdl.reference.hidden import Hidden, Session
+from zkdl.reference.parameters import Code
+from zkdl.reference.transcript import check, field_words, malformed, u32, u64
 
 Inner = Callable[[Sequence[K]], K]
 """A public in-row vector, given as its multilinear extension."""

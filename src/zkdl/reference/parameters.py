@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import ceil, floor, log2
 from typing import NamedTuple
 
-from .field import P
-from .transcript import Invalid
+from zkdl.reference.field import P
+from zkdl.reference.transcript import Invalid
 
 PARAMETER_SET = "zkdl-100"
 SOUNDNESS_BITS, QUERY_BITS = 100, 103

@@ -7,17 +7,17 @@ import struct
 from dataclasses import dataclass
 from itertools import islice
 
-from . import parameters
-from .claims import DataPoint, data_values, link_claim, low, weight_claims, witness_claims
-from .field import ONE, ZERO, K, dot, eq_table, powers, split, total
-from .hidden import Hidden, Session
-from .layout import choose_layout
-from .lookup import LeafClaims
-from .opening import Opening, finish
-from .soundness import Security
-from .statement import Run, Segment
-from .training import batches, initial_weights, sampler_seed, tables, update_integers
-from .transcript import Section, Transcript, framed
+from zkdl.reference import parameters
+from zkdl.reference.claims import DataPoint, data_values, link_claim, low, weight_claims, witness_claims
+from zkdl.reference.field import ONE, ZERO, K, dot, eq_table, powers, split, total
+from zkdl.reference.hidden import Hidden, Session
+from zkdl.reference.layout import choose_layout
+from zkdl.reference.lookup import LeafClaims
+from zkdl.reference.opening import Opening, finish
+from zkdl.reference.soundness import Security
+from zkdl.reference.statement import Run, Segment
+from zkdl.reference.training import batches, initial_weights, sampler_seed, tables, update_integers
+from zkdl.reference.transcript import Section, Transcript, framed
 
 
 @dataclass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import log2
 
-from .parameters import LOG_K, SOUNDNESS_BITS, Code, work_bits
-from .transcript import check
+from zkdl.reference.parameters import LOG_K, SOUNDNESS_BITS, Code, work_bits
+from zkdl.reference.transcript import check
 
 
 class Security:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import cached_property
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .parameters import PARAMETER_SET
-from .transcript import Invalid, check, malformed
+from zkdl.reference.parameters import PARAMETER_SET
+from zkdl.reference.transcript import Invalid, check, malformed
 
 LIMITS = {
     "width": 2**16,

@@ -12,9 +12,9 @@ from functools import lru_cache
 from math import isqrt
 from typing import NamedTuple
 
-from .field import P
-from .statement import Run, Segment, rule
-from .transcript import check, u32, u64
+from zkdl.reference.field import P
+from zkdl.reference.statement import Run, Segment, rule
+from zkdl.reference.transcript import check, u32, u64
 
 
 def round_div(numerator: int, denominator: int) -> int:

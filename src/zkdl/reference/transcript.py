@@ -6,7 +6,7 @@ import hashlib
 import struct
 from typing import BinaryIO
 
-from .field import K, P
+from zkdl.reference.field import K, P
 
 PUBLIC, SENT_BYTES, SENT_FIELD = 0, 1, 2
 

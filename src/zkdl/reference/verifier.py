@@ -11,13 +11,13 @@ from fractions import Fraction
 from math import log2
 from typing import Any, BinaryIO, get_type_hints
 
-from .certificates import verify_certificate
-from .dataset import verify_dataset
-from .segment import SegmentResult, SegmentVerifier
-from .soundness import Security
-from .statement import Run, Segment, build, canonical, check_chain, parse_canonical
-from .training import check_bounds, rates, update_integers
-from .transcript import Invalid, Section, malformed
+from zkdl.reference.certificates import verify_certificate
+from zkdl.reference.dataset import verify_dataset
+from zkdl.reference.segment import SegmentResult, SegmentVerifier
+from zkdl.reference.soundness import Security
+from zkdl.reference.statement import Run, Segment, build, canonical, check_chain, parse_canonical
+from zkdl.reference.training import check_bounds, rates, update_integers
+from zkdl.reference.transcript import Invalid, Section, malformed
 
 MAGIC, VERSION, MAX_HEADER = b"ZKDLPROF", 1, 2**24
 PROTOCOL = "zkdl/run/1"
