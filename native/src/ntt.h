@@ -22,6 +22,8 @@ class Transform {
     // out = a * b, element by element; `size` of them.
     void multiply(const u64* a, const u64* b, u64* out) const { passes_->multiply(a, b, out, plan_.size); }
 
+    const Plan& plan() const { return plan_; }
+
    private:
     std::vector<std::vector<u64>> twiddles_;
     std::vector<Level> levels_;

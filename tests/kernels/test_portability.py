@@ -43,3 +43,17 @@ def test_headers_against_integers(options: list[str], tmp_path: Path) -> None:
             nested,
         )
         assert line == [part for result in results for part in result]
+
+
+def test_instruction_sets_agree(tmp_path: Path) -> None:
+    """What this processor's vector instructions compute is what scalar code computes, edges of the field included."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++: other compilers build scalar code")
+    program = tmp_path / "instruction_sets"
+    names = ["fraction_scalar", "fraction_avx512", "matrix_avx512", "ntt", "ntt_scalar", "ntt_avx2", "ntt_avx512"]
+    sources = [NATIVE / "tests" / "instruction_sets.cpp", *(NATIVE / "src" / f"{name}.cpp" for name in names)]
+    options = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE / 'include'}", f"-I{NATIVE / 'src'}"]
+    subprocess.run([compiler, *options, *map(str, sources), "-o", str(program), "-lpthread"], check=True)
+    run = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, [line for line in run.stdout.splitlines() if "differs" in line]
