@@ -27,7 +27,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from zkdl.errors import ResourceError, UsageError
 
-KEPT_CODE_BYTES = 1 << 31  # codes up to this size are kept in memory until they are opened
+# Codes up to this size are kept in memory until they are opened. On a virtual machine fresh memory costs more than encoding a
+# large code once again.
+KEPT_CODE_BYTES = 1 << 29
 SMALL_TABLE_BYTES = 8 << 20
 WATCH_SECONDS = 0.005
 STATM = Path("/proc/self/statm")

@@ -34,7 +34,7 @@ from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial
 # example (forward and backward in up to two limbs, update); multiplications in K by the interpreter.
 PASSES_PER_WEIGHT, PASSES_PER_UNIT, PASSES_PER_LEAF, PASSES_PER_ENTRY = 4, 40, 6, 40
 PRODUCTS = 5
-PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 100000, 200, 100
+PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 200000, 300, 300
 PYTHON_TO_VERIFY = 240000  # a finished section, before its link is made again
 MASK_ROWS = 4
 CLOCK = time.perf_counter
