@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from zkdl.commitment.ligero import Committed
 from zkdl.commitment.link import commit_link, link_shape
 from zkdl.commitment.stored import commit_dataset, commit_weights
 from zkdl.hiding.entropy import Entropy, fresh_key
+from zkdl.openings import PROVER_REVISION
 from zkdl.proof.prove import prove_data_certificate, prove_with_witness
 from zkdl.proof.prover_tables import SegmentWitness
 from zkdl.proof.public import segment_public
@@ -23,7 +25,12 @@ from zkdl.proof.segment_prover import SegmentProver, StoredCommitments, prove_wi
 from zkdl.statement.weights import Weights
 
 
-def _prove(tiny: Tiny, secret: bytes, given: tuple[SegmentWitness, Weights] | None = None) -> bytes:
+PINNED = ""
+
+
+def _prove(
+    tiny: Tiny, secret: bytes, given: tuple[SegmentWitness, Weights] | None = None, link_key: bytes = KEYS["link"]
+) -> bytes:
     witness, weights = given or tiny.witness()
     w_out = tiny.commit_out(weights)
     public = segment_public(tiny.run, tiny.state(w_out), TINY)
@@ -35,7 +42,7 @@ def _prove(tiny: Tiny, secret: bytes, given: tuple[SegmentWitness, Weights] | No
         tiny.w_in,
         w_out,
         secret,
-        KEYS["link"],
+        link_key,
         backend=tiny.backend,
     )
     return proof + tiny.prove_data([link], secret)
@@ -110,6 +117,21 @@ def test_another_witness_or_statement_under_one_secret_shares_nothing() -> None:
     for i in range(len(found)):
         for j in range(i):
             assert not (found[i] & found[j]) - known
+
+
+def test_another_link_key_under_one_secret_shares_nothing() -> None:
+    """It gives another link, so other challenges, whatever the segment's own secret is."""
+    tiny = tiny_run()
+    given = tiny.witness()
+    known = _stored_words(tiny, [tiny.dataset.committed, tiny.commit_out(given[1]).committed])
+    one, two = (set(words(_prove(tiny, b"s" * 32, given, key))) for key in (KEYS["link"], b"k" * 32))
+    assert not (one & two) - known
+
+
+def test_the_bytes_of_a_proof_are_those_of_this_revision() -> None:
+    """Other bytes for the same secret would use its pads twice: then raise openings.PROVER_REVISION, and pin the new ones."""
+    proof = _prove(tiny_run(), b"s" * 32)
+    assert (PROVER_REVISION, hashlib.sha256(proof).hexdigest()) == (2, PINNED)
 
 
 def test_other_weights_than_the_committed_ones_do_not_reuse_pads() -> None:

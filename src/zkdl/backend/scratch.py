@@ -94,7 +94,8 @@ class Scratch:
     """Arrays in nameless files of one folder.
 
     Args:
-        folder: on a disk; files in it belong to this process alone (mode 0600) and never have a name there.
+        folder: on a disk; files in it belong to this process alone (mode 0600) and have no name there, or for a moment only
+            where the system has no nameless files.
         window: bytes of mapped pages that may stay resident. small: tables up to so many bytes stay in memory.
     """
 

@@ -208,7 +208,9 @@ def prove_with_witness(
     secrets: list[NDArray[Any]] = [witness.matrix, witness.features, witness.slot_labels, witness.labels]
     for weights in (weights_in, weights_out):
         secrets += [*weights.W, *(b for b in weights.b if b is not None)]
-    entropy = Entropy(secret, _context(PROTOCOL, public.statement_bytes(), _digest(secrets)))
+    # The link's key as well: another one gives other challenges, and the same pads would then hide two values each.
+    bound = _digest(secrets) + hashlib.sha256(link_key).digest()
+    entropy = Entropy(secret, _context(PROTOCOL, public.statement_bytes(), bound))
     stored = StoredCommitments(None if w_in is None else w_in.committed, w_out.committed)
     both = (weights_in, weights_out)
     prover = SegmentProver(backend, public, witness, both, stored, entropy, link_key, progress, storage)

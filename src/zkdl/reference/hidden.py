@@ -151,7 +151,7 @@ class Session:
         return claim, point
 
     def fractions(self, variables: int) -> tuple[Hidden, Hidden, list[K]]:
-        """The tree of fractions: hidden numerator and denominator of all leaves at a random point (fractions.md)."""
+        """The tree of fractions: hidden numerator and denominator of all leaves at a random point (lookup.md)."""
         (root,) = self.multiply("fraction-root", 1)
         self.zero(root.value - ONE)
         p, q = Hidden(K(0)), root.left

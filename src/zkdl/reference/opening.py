@@ -164,7 +164,8 @@ def finish(session: Session, code: Code, root: bytes, openings: list[Opening]) -
     state = session.transcript.state
     for opening in openings:
         opening.columns(session)
-    columns = opened_columns(session, code.domain, code.rows, root, positions)
+    # The root is compared behind the last column: all of them are read before any is used.
+    columns = list(opened_columns(session, code.domain, code.rows, root, positions))
     for position, column in zip(positions, columns, strict=True):
         x = block_powers(domain_point(code.domain, position))
         pairs_at = [K(column[2 * r], column[2 * r + 1]) for r in range(pairs + 2)]
