@@ -27,7 +27,7 @@ def data_certificate_layout(run: RunStatement, parameters: ParameterSet) -> Cert
 
 
 def initial_certificate_layout(run: RunStatement, parameters: ParameterSet) -> CertificateLayout:
-    """-bound <= value < bound for every weight and bias, for bounds of a valid run: powers of two, so at least 1, also for biases."""
+    """-bound <= value < bound for every weight and bias, whose bounds a valid run has as powers of two, so at least 1."""
     layout = weights_layout(run.widths, run.bias, run.weights_budget, parameters)
     ranges = []
     for l, place in enumerate(layout.layers):

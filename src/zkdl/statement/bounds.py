@@ -37,9 +37,7 @@ class LayerBounds:
     backward: int | None
 
 
-def grow(
-    run: RunStatement, scales: Scales, first_step: int, steps: int, state: ChainState
-) -> Grown:
+def grow(run: RunStatement, scales: Scales, first_step: int, steps: int, state: ChainState) -> Grown:
     """Weight and bias bounds per layer, `steps` steps after `state`. Raises NotProvable(UPDATE_ZERO)."""
     spans = rate_spans(run, first_step, steps)
     weights, biases = [], []

@@ -29,6 +29,8 @@ MAX_DATA_ENTRIES = 1 << 38
 MAX_SEGMENT_STEPS = 1 << 20
 MAX_SLOTS = 1 << 20
 MAX_UPDATES = 1 << 21
+# Commas and opening brackets of a header, a measure of its values that needs no parsing.
+MAX_HEADER_MARKS = 1 << 20
 
 Excess = tuple[str, int, int]
 
@@ -68,12 +70,22 @@ def longest_segment(run: RunStatement) -> int:
     return min(MAX_SEGMENT_STEPS, MAX_SLOTS // run.batch, MAX_UPDATES // (len(run.widths) - 1))
 
 
+def header_marks(run: RunStatement, segments: int) -> int:
+    """Commas and opening brackets of the header of so many segments, at most."""
+    layers = len(run.widths) - 1
+    return 64 + 6 * layers + 3 * len(run.schedule) + segments * (6 * layers + 25)
+
+
 def check_provable(run: RunStatement, segment_steps: int) -> None:
     """Raises NotProvable(TOO_LARGE) for a run in segments of `segment_steps` steps that every verifier would refuse."""
     excess, hint = run_excess(run), "Train a smaller network, on fewer examples or with a shorter schedule"
     if excess is None:
         excess = segment_excess(run, min(segment_steps, run.steps))
         hint = f"Set run.segment_steps to {longest_segment(run)} at most"
+    if excess is None:
+        segments = -(-run.steps // max(segment_steps, 1))
+        excess = _first({"segments": (header_marks(run, segments), MAX_HEADER_MARKS)})
+        hint = "Raise run.segment_steps: every segment takes room in the header of the proof"
     if excess is not None:
         name, value, limit = excess
         raise NotProvable(
