@@ -17,7 +17,7 @@ from zkdl.proof.format import canonical_json
 
 SIZE = 100_000_000
 HEADER = 16 << 20
-MARKS = 1 << 20
+MARKS = 1 << 19
 
 # Forks for every case after the imports: peak memory and time are those of one case, and no interpreter starts anew.
 SERVER = """
@@ -192,8 +192,8 @@ def derived(proof: bytes) -> Iterator[tuple[str, bytes]]:
     yield "unsorted", start(json.dumps(dict(reversed(header.items())), separators=(",", ":")).encode()) + body
     count = (MARKS - 3 * (1 << 16)) // 50
     for name, steps, number in (
-        ("overlapping-segments", lambda i: 0, 8000),
-        ("segments-of-one-step-apart", lambda i: i, 8000),
+        ("overlapping-segments", lambda i: 0, 4000),
+        ("segments-of-one-step-apart", lambda i: i, 4000),
         ("as-many-segments-as-fit", lambda i: 16 * i, count),
     ):
         changed = json.loads(raw)

@@ -47,6 +47,7 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
 Progress = Callable[[str, float], None]
+MAX_SIZES = 16
 DATA_NAME, INITIAL_NAME = "data certificate", "range of the initial weights"
 
 
@@ -132,6 +133,7 @@ def _checked(run: RunStatement, segment: SegmentStatement) -> SegmentStatement:
 def section_reports(header: Header, parameters: ParameterSet) -> Iterator[SecurityReport]:
     """Error terms of every section of a header that passed `check_statement`, in file order, without any proof.
 
+    Segments beyond MAX_SIZES different sizes are left out: nothing has been verified, and each size costs tables.
     Raises Rejected for a segment that breaks a rule.
     """
     run = header.run
@@ -143,6 +145,8 @@ def section_reports(header: Header, parameters: ParameterSet) -> Iterator[Securi
         for segment in header.segments:
             # Segments of one size share their terms; what else differs between them is no part of any error.
             size = (segment.steps, segment.limbs, segment.scales, segment.w_in.root == "")
+            if size not in known and len(known) == MAX_SIZES:
+                continue
             if size not in known:
                 known[size] = segment_report(segment_sizes(run, _checked(run, segment), parameters))
             yield replace(known[size], name=f"segment {segment.index}")

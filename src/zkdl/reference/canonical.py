@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from .transcript import malformed
 
-MAX_MARKS = 2**20
+MAX_MARKS = 2**19
 """Commas and opening brackets of a header."""
 type_hints = cache(get_type_hints)
 

@@ -30,7 +30,7 @@ MAX_SEGMENT_STEPS = 1 << 20
 MAX_SLOTS = 1 << 20
 MAX_UPDATES = 1 << 21
 # Commas and opening brackets of a header, a measure of its values that needs no parsing.
-MAX_HEADER_MARKS = 1 << 20
+MAX_HEADER_MARKS = 1 << 19
 
 Excess = tuple[str, int, int]
 
