@@ -36,8 +36,12 @@ def check(server: Server, program: str, name: str, path: Path, allowed: set[int]
     if program == "refverify":
         assert answer.said.startswith(("REJECTED ", "UNREADABLE ")), where
     else:
-        # The answer comes first; that of a header which is well formed is long.
-        found = {"code": "OK"} if answer.status == 0 else json.loads(answer.said.partition("\n")[0])
+        # Lines of progress may come before the answer; that of a header which is well formed is long.
+        found = (
+            {"code": "OK"}
+            if answer.status == 0
+            else json.loads(answer.said[answer.said.index("{") :].partition("\n")[0])
+        )
         assert found["code"] not in ("INTERNAL", "NOT_PROVABLE"), where
 
 
