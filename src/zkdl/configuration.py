@@ -27,6 +27,7 @@ from zkdl.errors import NotProvable, UsageError, ZkError
 from zkdl.given_weights import PLACEHOLDER, check_given, given
 from zkdl.proof.revealed import read_tensors
 from zkdl.statement.initialisation import bound
+from zkdl.statement.limits import MAX_BATCH, MAX_SEGMENT_STEPS, MAX_STEPS, check_provable
 from zkdl.statement.run import RunStatement
 from zkdl.statement.weights import Weights
 from zkdl.train import formats
@@ -69,10 +70,10 @@ class Configuration:
         _widths(list(self.widths))
         rule = self.features or FeatureRule()
         for name, value, low, high in (
-            ("schedule.batch", self.batch, 1, 1 << 16),
-            ("schedule.steps", self.steps, 1, 1 << 31),
-            ("schedule.epochs", self.epochs, 1, 1 << 31),
-            ("run.segment_steps", self.segment_steps, 1, 1 << 16),
+            ("schedule.batch", self.batch, 1, MAX_BATCH),
+            ("schedule.steps", self.steps, 1, MAX_STEPS),
+            ("schedule.epochs", self.epochs, 1, MAX_STEPS),
+            ("run.segment_steps", self.segment_steps, 1, MAX_SEGMENT_STEPS),
             ("data.feature_bits", rule.bits, 1, 16),
             ("data.feature_frac", rule.frac, 0, 32),
         ):
@@ -232,6 +233,7 @@ class Configuration:
         run.format.validate()
         run = replace(run, init_weight_bound=bound(run))
         run.validate()
+        check_provable(run, self.segment_steps)
         if initial is not None:
             run = given(run, self.initial_bound)
             run.validate()

@@ -31,6 +31,7 @@ from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.publishing import DATA_BUDGET, milestones, publishable
 from zkdl.rundir import RunDirectory, weights_bytes
 from zkdl.sections import SectionProver, certificate_digest, commit_data, commit_step, section_file, start_weights
+from zkdl.statement.limits import check_provable
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.state import Scales
@@ -99,8 +100,9 @@ class Session:
                 raise _not_this_run(self.directory)
             # Before the first segment nothing depends on the statement: a corrected configuration may replace it, under
             # new secrets, because a copy of this directory may go on with the old statement.
-            self.directory.new_secrets()
             run = replace(draft, data_budget=DATA_BUDGET)
+            check_provable(run, segment_steps)
+            self.directory.new_secrets()
             if initial is not None:
                 check_shapes(run, initial)
             self.directory.write_data(features, labels)

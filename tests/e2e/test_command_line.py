@@ -73,13 +73,21 @@ def test_inspect(finished: Finished) -> None:
     done = zkdl("inspect", finished.proof)
     assert done.status == 0 and done.stdout.startswith("NOT VERIFIED")
     answer = zkdl("inspect", finished.proof, "--security", "--json").answer
-    assert set(answer) == COMMON | {"verified", "run", "segments", "sections", "security"}
+    assert set(answer) == COMMON | {"verified", "run", "segments", "sections", "security", "security_summary"}
     assert answer["verified"] is False and answer["schema"] == "zkdl/inspect/1"
     assert [name for name, _ in answer["sections"]] == ["data", "segment-0", "segment-1", "dataset"]
     assert [set(report) for report in answer["security"]] == [{"name", "bits", "binding", "terms"}] * 4
     assert all(report["bits"] >= 100 for report in answer["security"])
     text = zkdl("inspect", finished.proof, "--security").stdout
-    assert "weakest:" in text
+    assert "weakest:" in text and "What the proof reveals" in text and "Hidden: data, labels" in text
+    marked = [line for line in text.splitlines() if line.startswith("* 2^-")]
+    assert marked and all("positions" in line for line in marked)
+    for report in answer["security"]:
+        assert any(term["binding"] for term in report["terms"]) and not all(term["binding"] for term in report["terms"])
+    summary = answer["security_summary"]
+    assert summary["bits"] == min(report["bits"] for report in answer["security"]) >= summary["promised_bits"] == 100
+    assert summary["sections_left_out"] == 0 and summary["sum_bits"] < summary["bits"] and len(summary["reveals"]) > 3
+    assert "security_summary" not in zkdl("inspect", finished.proof, "--json").answer
 
 
 def test_check(finished: Finished) -> None:

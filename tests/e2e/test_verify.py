@@ -12,7 +12,12 @@ import pytest
 from safetensors.numpy import load, save
 
 from tests.e2e.running import EXAMPLES, Finished, refusal, write_examples, zkdl
+from zkdl.backend.select import get_backend
+from zkdl.commitment.parameters import STANDARD
+from zkdl.commitment.stored import weights_root
+from zkdl.errors import UsageError
 from zkdl.proof.format import canonical_json
+from zkdl.proof.revealed import read_weights
 from zkdl.rundir import RunDirectory
 
 HEADER = 16
@@ -53,6 +58,18 @@ def test_right_weights(finished: Finished) -> None:
     done = zkdl("verify", finished.proof, "--weights", finished.weights, "--json")
     assert done.status == 0 and done.answer["statement"]["checked"] == ["weights"]
     assert "holds exactly these weights" in zkdl("verify", finished.proof, "--weights", finished.weights).stdout
+
+
+@pytest.mark.parametrize("length", [1, 5, 13])
+def test_biases_of_another_length(finished: Finished, tmp_path: Path, length: int) -> None:
+    """A single value must not be spread over a layer, and no other length may end in an error of numpy."""
+    tensors = rewritten(finished.weights, tmp_path)
+    tensors["layer.1.bias"] = np.resize(tensors["layer.1.bias"], length)
+    target = store(finished.weights, tensors, tmp_path / "w")
+    assert refusal("verify", finished.proof, "--weights", target) == (1, "WEIGHTS_MODEL")
+    with pytest.raises(UsageError) as caught:
+        weights_root(read_weights(target)[0], bytes(32), 1, STANDARD, get_backend())
+    assert caught.value.code == "WEIGHTS_SHAPE"
 
 
 def test_what_is_handed_out_holds_no_other_secret(finished: Finished) -> None:

@@ -6,13 +6,14 @@ import hashlib
 import json
 from typing import Any
 
+from zkdl.reference.canonical import build
 from zkdl.reference.certificates import data_ranges, place
 from zkdl.reference.field import K, codeword, eq_table, root_of_unity
 from zkdl.reference.field import block_powers as powers_of
 from zkdl.reference.opening import domain_point
 from zkdl.reference.parameters import dataset_code, link_code
 from zkdl.reference.segment import SegmentVerifier
-from zkdl.reference.statement import Run, Segment, build
+from zkdl.reference.statement import Run, Segment
 from zkdl.reference.training import batches, exponential, initial_weights, sampler_seed, update_integers
 from zkdl.reference.transcript import Transcript
 

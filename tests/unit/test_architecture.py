@@ -83,10 +83,6 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            if module.startswith("zkdl.reference."):
-                # It shares no code with the rest and can be taken out alone.
-                assert node.level == 1 or not (node.module or "").startswith("zkdl"), f"{module} stands alone"
-                continue
             assert node.level == 0, f"{module}: imports are absolute"
             base = node.module or ""
             found |= {f"{base}.{alias.name}" if base == "zkdl" else base for alias in node.names}

@@ -24,8 +24,7 @@ from zkdl.proof.public import segment_public
 from zkdl.proof.segment_prover import SegmentProver, StoredCommitments, prove_witness
 from zkdl.statement.weights import Weights
 
-
-PINNED = ""
+PINNED = "d0683886ec274bf4670c9e6ae42ec2778c55e36b875de96c112ef99375c14fd6"
 
 
 def _prove(

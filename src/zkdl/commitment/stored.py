@@ -178,6 +178,9 @@ def weights_matrix(layout: WeightsLayout, weights: Weights) -> NDArray[np.int64]
         if (bias is None) != (place.bias_row is None):
             raise UsageError("weights with another choice of biases", code="WEIGHTS_SHAPE", layer=l + 1)
         if bias is not None and place.bias_row is not None:
+            # numpy would spread a single value over the whole row.
+            if bias.shape != (outputs,):
+                raise UsageError("biases of another shape", code="WEIGHTS_SHAPE", layer=l + 1, got=bias.shape)
             matrix[place.bias_row, :outputs] = bias
     return matrix
 

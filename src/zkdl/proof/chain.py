@@ -1,6 +1,8 @@
 """How the segments of a run follow each other. [review.md, (b) 5, 7, 8]
 
 A chain may start later than step 0 and may end before the last planned step; `verify` then says so. It may have no gap.
+Only numbers and strings of the header are compared, so this comes before the rules of the single segments, whose cost grows
+with their steps: some of what is checked here those rules repeat.
 """
 
 from __future__ import annotations

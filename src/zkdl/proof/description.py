@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from zkdl.statement import schedule
 
 if TYPE_CHECKING:
     from zkdl.proof.verify import Verified
+    from zkdl.statement.run import RunStatement
+    from zkdl.statement.segment import SegmentStatement
 
 LOSSES = {"ce": "softmax cross-entropy", "mse": "squared error"}
 
@@ -38,20 +41,28 @@ def describe(verified: Verified) -> str:
     lines += ["", "Not proven or only assumed:"]
     lines += [f"  - {line}" for line in _caveats(verified)]
     lines += ["", *_formats(verified)]
-    lines += [
-        "",
-        "Public besides the proof: network, schedule, number formats and scales of every segment (they tell the largest",
-    ]
-    lines += [
-        "  activation and gradient of each layer up to a factor of two), the number of steps per segment, all commitments."
-    ]
-    lines += ["Hidden: data, labels, weights, activations, gradients, loss and accuracy."]
+    lines += ["", *leakage(run, segments)]
     lines += [
         "",
         f"Soundness: 2^-{verified.soundness_bits:.1f} per random-oracle query in the weakest section,"
         f" 2^-{verified.run_bits:.1f} for the sum of all errors; no conjecture.",
     ]
     return "\n".join(lines)
+
+
+def leakage(run: RunStatement, segments: Sequence[SegmentStatement]) -> list[str]:
+    """What everybody learns from a proof of these segments, and what stays hidden (SECURITY.md, "What leaks")."""
+    start = (
+        "bounds of the initial weights" if run.init_seed is None else "the initial weights, which follow from the seed"
+    )
+    return [
+        "Public besides the proof: network, schedule, number formats and scales of every segment (they tell the largest",
+        "  activation and gradient of each layer up to a factor of two), the number of steps per segment"
+        f" ({len(segments)} in all; one",
+        f"  cut short tells that a value left its range), all commitments, the number of examples, {start},",
+        f"  and that the commitments may be opened {run.data_budget} (data) and {run.weights_budget} (weights) times.",
+        "Hidden: data, labels, weights, activations, gradients, loss and accuracy.",
+    ]
 
 
 def _formats(verified: Verified) -> list[str]:

@@ -27,6 +27,7 @@ from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.proof.security import data_proof_report, run_error_bits, segment_report
 from zkdl.protocols.lookup import LeafLayout
 from zkdl.statement import bounds, requantise, schedule
+from zkdl.statement.limits import check_provable
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial_state
 
@@ -260,7 +261,11 @@ def planned_memory(
     scales: Scales | None = None,
     parameters: ParameterSet | None = None,
 ) -> MemoryPlan:
-    """Where everything goes while the run is proven, within `limit` bytes of memory if that is possible."""
+    """Where everything goes while the run is proven, within `limit` bytes of memory if that is possible.
+
+    Raises NotProvable(TOO_LARGE) for a run that no verifier accepts.
+    """
+    check_provable(run, segment_steps)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
     steps = min(segment_steps, run.steps)
     public = segment_public(run, planned_segment(run, steps, scales), parameters)
@@ -281,7 +286,9 @@ def estimate(
 
     Args:
         max_memory: bytes the proofs may take; None for most of what this machine has.
+    Raises NotProvable(TOO_LARGE) for a run that no verifier accepts.
     """
+    check_provable(run, segment_steps)
     backend = backend or get_backend(None, threads)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
     steps = min(segment_steps, run.steps)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from zkdl.errors import MalformedProof, NotProvable, VersionError
+from zkdl.statement.limits import MAX_HEADER_MARKS
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
@@ -22,6 +23,7 @@ MAGIC = b"ZKDLPROF"
 FORMAT_VERSION = 1
 PROTOCOL = "zkdl/run/1"
 MAX_HEADER = 16 << 20
+MAX_FIELDS = 64
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,21 @@ def _parse_header(raw: bytes) -> Any:
             raise MalformedProof("the header holds an integer that is too long", code="HEADER")
         return int(text)
 
+    def fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(pairs) > MAX_FIELDS:
+            raise MalformedProof("the header holds an object of too many fields", code="HEADER")
+        return dict(pairs)
+
+    # Counted before anything is built: a value takes up to fifty times the bytes that it has in the file.
+    marks = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    if marks > MAX_HEADER_MARKS:
+        message = "the header holds more values than this verifier accepts"
+        raise MalformedProof(message, code="TOO_LARGE", value=marks, limit=MAX_HEADER_MARKS)
     try:
-        return json.loads(raw.decode("ascii"), parse_float=refuse, parse_constant=refuse, parse_int=integer)
+        return json.loads(
+            raw.decode("ascii"),
+            parse_float=refuse, parse_constant=refuse, parse_int=integer, object_pairs_hook=fields,
+        )  # fmt: skip
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise MalformedProof("the header is not JSON", code="HEADER") from error
 

@@ -48,7 +48,9 @@ def check_weights(header: Header, path: Path | str, parameters: ParameterSet, ba
     weights, key, weight_frac = read_weights(path)
     run = header.run
     shapes = [w.shape for w in weights.W] == list(zip(run.widths[:-1], run.widths[1:], strict=True))
-    if not shapes or [b is not None for b in weights.b] != list(run.bias) or weight_frac != run.format.weight_frac:
+    biases = [(width,) if has else None for width, has in zip(run.widths[1:], run.bias, strict=True)]
+    shapes = shapes and [None if b is None else b.shape for b in weights.b] == biases
+    if not shapes or weight_frac != run.format.weight_frac:
         raise Rejected("these are weights of another model", code="WEIGHTS_MODEL", file=str(path))
     if weights_root(weights, key, run.weights_budget, parameters, backend).hex() != last.w_out.root:
         raise Rejected("these are not the proven weights", code="WEIGHTS", file=str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
 PROTOCOL = "zkdl/segment/1"
+_NOTHING: NDArray[np.int64] = np.zeros((0, 0), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,15 @@ class SegmentPublic:
 
 def segment_public(run: RunStatement, segment: SegmentStatement, parameters: ParameterSet) -> SegmentPublic:
     """Derive everything. The statements must have been validated."""
-    layout = segment_layout(run, segment, parameters)
     indices, sizes = sampler.batch_indices(run, sampler.seed(run), segment.first_step, segment.steps)
     updates = schedule.update_integers(run, segment.scales, segment.first_step, segment.steps)
+    plain = segment_sizes(run, segment, parameters)
+    return replace(plain, schedule=replace(plain.schedule, updates=updates, sizes=sizes), indices=indices)
+
+
+def segment_sizes(run: RunStatement, segment: SegmentStatement, parameters: ParameterSet) -> SegmentPublic:
+    """Everything but the vectors over steps and examples, which stay empty: enough for sizes and error terms."""
+    layout = segment_layout(run, segment, parameters)
     shape = MatmulShape(
         log_widths=tuple(log2_ceil(d) for d in run.widths),
         log_steps=layout.log_steps,
@@ -125,6 +132,6 @@ def segment_public(run: RunStatement, segment: SegmentStatement, parameters: Par
         dataset=dataset_layout(run.examples, run.widths[0], run.classes, run.data_budget, parameters),
         link=link_shape(run.data_budget, parameters),
         shape=shape,
-        schedule=UpdateSchedule(updates, sizes, layout.log_steps, layout.log_batch),
-        indices=indices,
+        schedule=UpdateSchedule(_NOTHING, _NOTHING, layout.log_steps, layout.log_batch),
+        indices=_NOTHING,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import dataset_layout, weights_layout
-from zkdl.errors import NotProvable
 from zkdl.proof.certificate import CertificateLayout, RowRange, ZeroBehind, certificate_layout
 from zkdl.statement.run import RunStatement
 
@@ -27,22 +26,14 @@ def data_certificate_layout(run: RunStatement, parameters: ParameterSet) -> Cert
     return certificate_layout(layout.code, ranges, ZeroBehind(tuple(labels), tuple(padded)), parameters)
 
 
-def _power(bound: int, what: str, layer: int) -> int:
-    if bound < 1 or bound & (bound - 1):
-        raise NotProvable(
-            "a bound of committed initial weights must be a power of two", code="INITIAL_BOUND", layer=layer, field=what
-        )
-    return bound.bit_length() - 1
-
-
 def initial_certificate_layout(run: RunStatement, parameters: ParameterSet) -> CertificateLayout:
-    """-bound <= value < bound for every weight and bias, bounds being powers of two (so at least 1, also for biases)."""
+    """-bound <= value < bound for every weight and bias, whose bounds a valid run has as powers of two, so at least 1."""
     layout = weights_layout(run.widths, run.bias, run.weights_budget, parameters)
     ranges = []
     for l, place in enumerate(layout.layers):
-        log_bound = _power(run.init_weight_bound[l], "init_weight_bound", l + 1)
+        log_bound = run.init_weight_bound[l].bit_length() - 1
         ranges.append(RowRange(place.first_row, place.rows, 1 << log_bound, log_bound + 1))
         if place.bias_row is not None:
-            log_bound = _power(run.init_bias_bound[l], "init_bias_bound", l + 1)
+            log_bound = run.init_bias_bound[l].bit_length() - 1
             ranges.append(RowRange(place.bias_row, 1, 1 << log_bound, log_bound + 1))
     return certificate_layout(layout.code, ranges, ZeroBehind(), parameters)

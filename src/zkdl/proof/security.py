@@ -58,6 +58,10 @@ class SecurityReport:
         """Name of the weakest message."""
         return min(self._messages(), key=lambda message: message[1])[0]
 
+    def binds(self, term: ErrorTerm) -> bool:
+        """The term is (part of) the weakest message."""
+        return self.binding == (term.group or term.name)
+
     @property
     def total_error(self) -> float:
         """Sum over all messages."""
@@ -188,6 +192,14 @@ def data_proof_report(layout: DataProofLayout) -> SecurityReport:
         *_pad_terms(layout.pad_shape()),
     ]
     return SecurityReport("data proof", tuple(terms), 0)
+
+
+HASH_BITS = 256
+
+
+def collision_bits(queries_log2: float) -> float:
+    """Bits of 4.5 Q^2 / 2^256 after Q = 2^queries_log2 evaluations of the hash: what the terms of a report leave out."""
+    return HASH_BITS - math.log2(4.5) - 2 * queries_log2
 
 
 def run_error_bits(reports: Iterable[SecurityReport]) -> float:

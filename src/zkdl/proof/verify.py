@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ from zkdl.proof.description import describe
 from zkdl.proof.format import Header, SectionReader, read_header
 from zkdl.proof.limits import check_sizes
 from zkdl.proof.outside import check_data, check_expected, check_weights
-from zkdl.proof.public import segment_public
+from zkdl.proof.public import segment_public, segment_sizes
 from zkdl.proof.run_certificates import (
     DATA_PROTOCOL,
     INITIAL_PROTOCOL,
@@ -46,6 +47,7 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
 Progress = Callable[[str, float], None]
+MAX_SIZES = 16
 DATA_NAME, INITIAL_NAME = "data certificate", "range of the initial weights"
 
 
@@ -101,27 +103,54 @@ class Verified:
         }
 
 
-def check_statement(header: Header) -> None:
-    """Every public rule: sizes, formats, scales, static bounds, positions. Raises MalformedProof, Rejected."""
-    check_sizes(header)
+@contextmanager
+def _rules() -> Iterator[None]:
+    """A rule that a planned run would break makes a finished one false."""
     try:
-        header.run.validate()
-        for segment in header.segments:
-            segment.validate(header.run)
+        yield
     except NotProvable as error:
         raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
+
+
+def check_statement(header: Header) -> None:
+    """Sizes, the rules of the run, the chain. Raises MalformedProof, Rejected.
+
+    The rules of each segment are checked when its section comes: their cost grows with steps and layers, and a header has
+    room for thousands of segments, which a file whose first section is false must not make anybody work through.
+    """
+    check_sizes(header)
+    with _rules():
+        header.run.validate()
     check_chain(header.run, header.segments)
 
 
+def _checked(run: RunStatement, segment: SegmentStatement) -> SegmentStatement:
+    """The segment, which keeps every rule for itself. Raises NotProvable."""
+    segment.validate(run)
+    return segment
+
+
 def section_reports(header: Header, parameters: ParameterSet) -> Iterator[SecurityReport]:
-    """Error terms of every section of a header that passed `check_statement`, in file order, without any proof."""
+    """Error terms of every section of a header that passed `check_statement`, in file order, without any proof.
+
+    Segments beyond MAX_SIZES different sizes are left out: nothing has been verified, and each size costs tables.
+    Raises Rejected for a segment that breaks a rule.
+    """
     run = header.run
-    yield certificate_report(DATA_NAME, data_certificate_layout(run, parameters))
-    if run.init_root is not None:
-        yield certificate_report(INITIAL_NAME, initial_certificate_layout(run, parameters))
-    for segment in header.segments:
-        yield segment_report(segment_public(run, segment, parameters))
-    yield data_proof_report(data_proof_layout(run, len(header.segments), parameters))
+    known: dict[object, SecurityReport] = {}
+    with _rules():
+        yield certificate_report(DATA_NAME, data_certificate_layout(run, parameters))
+        if run.init_root is not None:
+            yield certificate_report(INITIAL_NAME, initial_certificate_layout(run, parameters))
+        for segment in header.segments:
+            # Segments of one size share their terms; what else differs between them is no part of any error.
+            size = (segment.steps, segment.limbs, segment.scales, segment.w_in.root == "")
+            if size not in known and len(known) == MAX_SIZES:
+                continue
+            if size not in known:
+                known[size] = segment_report(segment_sizes(run, _checked(run, segment), parameters))
+            yield replace(known[size], name=f"segment {segment.index}")
+        yield data_proof_report(data_proof_layout(run, len(header.segments), parameters))
 
 
 class _Sections:
@@ -162,7 +191,7 @@ class _Sections:
         certificate.verify(self.backend, protocol, self.run.canonical(), layout, bytes.fromhex(root), source)
 
     def _segment(self, segment: SegmentStatement, source: SectionReader) -> None:
-        public = segment_public(self.run, segment, self.parameters)
+        public = segment_public(self.run, _checked(self.run, segment), self.parameters)
         self._report(segment_report(public))
         initial = initial_weights(self.run) if public.seeded else None
         self.links.append(verify_segment(public, source, self.backend, initial))
@@ -175,10 +204,8 @@ def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], pro
         progress(name, k / len(header.sections))
         started = time.perf_counter()
         source = SectionReader(stream, size)
-        try:
+        with _rules():
             sections.verify(name, source)
-        except NotProvable as error:
-            raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
         source.finish(name)
         timings[name] = time.perf_counter() - started
     if stream.read(1):

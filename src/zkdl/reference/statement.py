@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, get_args, get_origin, get_type_hints
 
+from zkdl.reference.canonical import canonical
 from zkdl.reference.parameters import PARAMETER_SET
 from zkdl.reference.transcript import Invalid, check, malformed
 
@@ -21,46 +20,6 @@ LIMITS = {
 }
 """Of statements that this verifier looks at: those of the specification, but for the examples, of which Python holds fewer."""
 HEX = set("0123456789abcdef")
-
-
-def canonical(value: Any) -> bytes:
-    """The canonical bytes of a parsed value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
-def parse_canonical(data: bytes) -> Any:
-    """Parse canonical JSON and nothing else."""
-
-    def refuse(text: str) -> Any:
-        raise ValueError(f"{text} is no integer")
-
-    try:
-        value = json.loads(data.decode("ascii"), parse_float=refuse, parse_constant=refuse)
-        if canonical(value) == data:
-            return value
-    except (ValueError, RecursionError) as error:
-        raise malformed(f"the header is not JSON: {str(error)[:80]}", "HEADER") from None
-    raise malformed("the header is not in canonical form", "HEADER")
-
-
-def build(kind: Any, value: Any, what: str) -> Any:
-    """A value of an annotated type from parsed JSON: exactly the fields of a data class, and the types of its fields."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = get_type_hints(kind)
-        if isinstance(value, dict) and set(value) == set(hints):
-            return kind(**{name: build(hint, value[name], name) for name, hint in hints.items()})
-    elif get_origin(kind) is list:
-        if isinstance(value, list):
-            return [build(get_args(kind)[0], item, what) for item in value]
-    elif get_origin(kind) is tuple:
-        if isinstance(value, list) and len(value) == 2:
-            return tuple(build(part, item, what) for part, item in zip(get_args(kind), value, strict=True))
-    elif kind is int:
-        if type(value) is int and abs(value) < 2**63:
-            return value
-    elif isinstance(value, str) and len(value) <= 256 and value.isascii() or value is None and kind == str | None:
-        return value
-    raise malformed(f"{what} has the wrong type or fields", "STATEMENT_FORMAT")
 
 
 def rule(holds: bool, what: str) -> None:
@@ -268,14 +227,17 @@ class Segment:
         """The first weights are public: expanded from the seed, not committed."""
         return self.w_in.root == ""
 
+    def check_size(self, run: Run) -> None:
+        """The limits on numbers alone; the run has been checked."""
+        if self.steps * run.batch > LIMITS["TB"] or self.steps * run.depth > LIMITS["TL"]:
+            raise malformed("a segment is too large for this verifier", "TOO_LARGE")
+
     def check(self, run: Run) -> None:
         """Every rule but those on bounds of weights, which `training.check_bounds` has."""
         within(self.steps, 1, 2**20, "steps of a segment")
         rule(0 <= self.index <= self.first_step < run.steps, "first step of a segment")
         rule((self.index == 0) == (self.first_step == 0), "index 0 exactly at step 0")
         rule(self.first_step + self.steps <= run.steps, "a segment ends behind the run")
-        if self.steps * run.batch > LIMITS["TB"] or self.steps * run.depth > LIMITS["TL"]:
-            raise malformed("a segment is too large for this verifier", "TOO_LARGE")
         fmt, last, fa, fg = run.format, run.depth, self.scales.fa, self.scales.fg
         rule(len(fa) == last + 1 and len(fg) == last, "number of scales")
         rule(fa[0] == fmt.feature_frac and fa[last] == fmt.logit_frac, "first or last scale")

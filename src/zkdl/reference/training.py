@@ -6,6 +6,7 @@ import hashlib
 import struct
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
@@ -49,7 +50,8 @@ def batches(run: Run, segment: Segment) -> list[list[int]]:
 
 def rates(run: Run, segment: Segment) -> list[int]:
     """The learning rate lr_q of every step of a segment."""
-    found, piece = [], 0
+    # The piece of the first step; a long schedule is not walked through for each segment.
+    found, piece = [], bisect_right(run.schedule, (segment.first_step, 2**63)) - 1
     for step in range(segment.first_step, segment.first_step + segment.steps):
         while piece + 1 < len(run.schedule) and run.schedule[piece + 1][0] <= step:
             piece += 1

@@ -11,11 +11,12 @@ from fractions import Fraction
 from math import log2
 from typing import Any, BinaryIO, get_type_hints
 
+from zkdl.reference.canonical import build, canonical, parse_canonical
 from zkdl.reference.certificates import verify_certificate
 from zkdl.reference.dataset import verify_dataset
 from zkdl.reference.segment import SegmentResult, SegmentVerifier
 from zkdl.reference.soundness import Security
-from zkdl.reference.statement import Run, Segment, build, canonical, check_chain, parse_canonical
+from zkdl.reference.statement import Run, Segment, check_chain
 from zkdl.reference.training import check_bounds, rates, update_integers
 from zkdl.reference.transcript import Invalid, Section, malformed
 
@@ -101,8 +102,7 @@ def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
     run, segments, sections = header.run, header.segments, header.sections
     run.check()
     for segment in segments:
-        segment.check(run)
-        check_bounds(run, segment)
+        segment.check_size(run)
     check_chain(segments)
     expect(run, wanted or {})
     found: list[Security] = []
@@ -114,7 +114,11 @@ def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
         elif name == "dataset":
             found.append(verify_dataset(run, section, results))
         else:
-            results.append(SegmentVerifier(run, segments[len(results)]).verify(section))
+            # The rules of a segment cost more than those of the run: they wait until the sections before have held.
+            segment = segments[len(results)]
+            segment.check(run)
+            check_bounds(run, segment)
+            results.append(SegmentVerifier(run, segment).verify(section))
             found.append(results[-1].security)
     if source.read(1):
         raise malformed("bytes follow the last section", "PROOF_TRAILING")

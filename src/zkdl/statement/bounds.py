@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MODULUS = (1 << 64) - (1 << 32) + 1
 PRODUCT_BITS = 62
 DOUBLE_BITS = 53
+# Bounds of weights and of biases, per layer.
+Grown = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,7 @@ class LayerBounds:
     backward: int | None
 
 
-def grow(
-    run: RunStatement, scales: Scales, first_step: int, steps: int, state: ChainState
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def grow(run: RunStatement, scales: Scales, first_step: int, steps: int, state: ChainState) -> Grown:
     """Weight and bias bounds per layer, `steps` steps after `state`. Raises NotProvable(UPDATE_ZERO)."""
     spans = rate_spans(run, first_step, steps)
     weights, biases = [], []
@@ -50,9 +50,11 @@ def grow(
     return tuple(weights), tuple(biases)
 
 
-def layer_bounds(run: RunStatement, segment: SegmentStatement) -> tuple[LayerBounds, ...]:
-    """Worst cases of every layer l = 1..L at the end of the segment."""
-    weights, biases = grow(run, segment.scales, segment.first_step, segment.steps, segment.w_in)
+def layer_bounds(run: RunStatement, segment: SegmentStatement, grown: Grown | None = None) -> tuple[LayerBounds, ...]:
+    """Worst cases of every layer l = 1..L at the end of the segment; grown: what `grow` returned for it, if known."""
+    if grown is None:
+        grown = grow(run, segment.scales, segment.first_step, segment.steps, segment.w_in)
+    weights, biases = grown
     out = []
     for layer in range(1, run.L + 1):
         unit = 1 << segment.scales.fa[layer - 1]
@@ -65,6 +67,7 @@ def layer_bounds(run: RunStatement, segment: SegmentStatement) -> tuple[LayerBou
 
 
 def _check_product(bound: int, requant: requantise.Requant, layer: int, direction: str) -> None:
+    # The second limit follows from the first while limbs have 62 bits at most; it stands here so as not to rest on that.
     limit = min(1 << PRODUCT_BITS, MODULUS - (1 << (requant.h + requant.top_bits)))
     if bound >= limit:
         raise NotProvable(
@@ -76,9 +79,9 @@ def _check_product(bound: int, requant: requantise.Requant, layer: int, directio
         )
 
 
-def check(run: RunStatement, segment: SegmentStatement) -> None:
+def check(run: RunStatement, segment: SegmentStatement, grown: Grown | None = None) -> None:
     """Raises NotProvable(BOUND_FORWARD, BOUND_BACKWARD, LIMBS, UPDATE_ZERO) naming the layer."""
-    for layer, bounds in enumerate(layer_bounds(run, segment), start=1):
+    for layer, bounds in enumerate(layer_bounds(run, segment, grown), start=1):
         _check_product(bounds.forward, requantise.forward(run, segment, layer), layer, "forward")
         if bounds.backward is not None:
             _check_product(bounds.backward, requantise.backward(run, segment, layer), layer, "backward")

@@ -72,7 +72,11 @@ class Fields:
         values = self._take(name)
         if type(values) is not list:
             raise _malformed("expected a list", f"{self._what}.{name}")
-        return tuple(read(value, f"{name}[{i}]") for i, value in enumerate(values))
+        try:
+            return tuple(read(value, name) for value in values)
+        except MalformedProof:
+            # Once more with names, which would cost more than the reading when a list is long and right.
+            return tuple(read(value, f"{name}[{i}]") for i, value in enumerate(values))
 
     def integer(self, name: str) -> int:
         return self._integer(self._take(name), name)

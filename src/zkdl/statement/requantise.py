@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkdl.errors import NotProvable
-from zkdl.statement.run import MAX_TABLE_BITS, RunFormat, RunStatement
+from zkdl.statement.limits import MAX_TABLE_BITS
+from zkdl.statement.run import RunFormat, RunStatement
 from zkdl.statement.state import Limbs, Scales
 
 if TYPE_CHECKING:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from zkdl.errors import NotProvable
 from zkdl.statement import initialisation, sampler
 from zkdl.statement.canonical import Fields, Json, encode, require, require_hex, require_range
+from zkdl.statement.limits import (
+    MAX_BATCH,
+    MAX_BUDGET,
+    MAX_EXAMPLES,
+    MAX_LAYERS,
+    MAX_STEPS,
+    MAX_TABLE_BITS,
+    MAX_WIDTH,
+)
 
-# Table sizes bound what a verifier allocates for a statement that it has not accepted yet.
-MAX_TABLE_BITS = 21
-MAX_WIDTH = 1 << 20
-MAX_LAYERS = 256
-MAX_BATCH = 1 << 16
-MAX_EXAMPLES = (1 << 31) - 1
-MAX_STEPS = 1 << 31
-MAX_BUDGET = 1 << 12
 BEACON_DIGITS = 128
 
 
@@ -212,6 +214,7 @@ class RunStatement:
         require(without, "must be 0 for a layer without bias", "init_bias_bound")
         if self.init_root is not None:
             require_hex(self.init_root, 64, "init_root")
+            self._validate_committed_bounds()
             return
         require_hex(self.init_seed, 64, "init_seed")
         require(
@@ -220,6 +223,21 @@ class RunStatement:
             "init_weight_bound",
         )
         require(not any(self.init_bias_bound), "seeded biases start at 0", "init_bias_bound")
+
+    def _validate_committed_bounds(self) -> None:
+        """The certificate of committed initial weights proves ranges of whole bits."""
+        for name, bounds, present in (
+            ("init_weight_bound", self.init_weight_bound, (True,) * self.L),
+            ("init_bias_bound", self.init_bias_bound, self.bias),
+        ):
+            for layer, (bound, has) in enumerate(zip(bounds, present, strict=True), start=1):
+                if has and (bound < 1 or bound & (bound - 1)):
+                    raise NotProvable(
+                        "a bound of committed initial weights must be a power of two",
+                        code="INITIAL_BOUND",
+                        layer=layer,
+                        field=name,
+                    )
 
     def to_json(self) -> dict[str, Json]:
         """JSON value without floats and booleans (bias as 0 and 1)."""

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from zkdl.errors import NotProvable
 from zkdl.statement import bounds, requantise
 from zkdl.statement.canonical import Fields, Json, encode, require, require_hex, require_range
+from zkdl.statement.limits import MAX_SEGMENT_STEPS
 from zkdl.statement.run import RunStatement
 from zkdl.statement.state import ChainState, Limbs, Scales
 
 __all__ = ["ChainState", "Limbs", "Scales", "SegmentStatement", "initial_state", "validate_chain"]
-
-MAX_SEGMENT_STEPS = 1 << 20
 
 
 def initial_state(run: RunStatement) -> ChainState:
@@ -57,7 +56,14 @@ class SegmentStatement:
         self._validate_scales(run)
         self._validate_limbs(run)
         self._validate_states(run, with_roots)
-        bounds.check(run, self)
+        # Computed once: a long schedule makes this the most expensive rule.
+        grown = bounds.grow(run, self.scales, self.first_step, self.steps, self.w_in)
+        require(
+            (self.w_out.weight_bound, self.w_out.bias_bound) == grown,
+            "is not the growth of w_in",
+            "segment.w_out: bounds",
+        )
+        bounds.check(run, self, grown)
 
     def _validate_scales(self, run: RunStatement) -> None:
         fa, fg, formats = self.scales.fa, self.scales.fg, run.format
@@ -99,12 +105,6 @@ class SegmentStatement:
             require_hex(self.w_in.root, 64, "segment.w_in.root")
         if with_roots:
             require_hex(self.w_out.root, 64, "segment.w_out.root")
-        grown = bounds.grow(run, self.scales, self.first_step, self.steps, self.w_in)
-        require(
-            (self.w_out.weight_bound, self.w_out.bias_bound) == grown,
-            "is not the growth of w_in",
-            "segment.w_out: bounds",
-        )
 
     def to_json(self) -> dict[str, Json]:
         """JSON value of integers, strings, lists and objects."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zkdl.errors import NotProvable, OutOfRange, UsageError
 from zkdl.statement import bounds, requantise, sampler, schedule
 from zkdl.statement.initialisation import initial_weights
+from zkdl.statement.limits import check_provable
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import ChainState, SegmentStatement, initial_state
 from zkdl.statement.weights import Weights
@@ -55,7 +56,8 @@ class Trainer:
     Args:
         run: a valid statement. features: (N, d_0) int32. labels: (N,) int32.
         segment_steps: steps per segment, at most; a power of two wastes no padding.
-    Raises NotProvable for data that do not fit the run, UsageError for segment_steps < 1.
+    Raises NotProvable for data that do not fit the run and for a run that no verifier accepts (TOO_LARGE), UsageError for
+    segment_steps < 1.
 
     Attributes:
         results: what `run_segment` returned, one for every segment trained by this object.
@@ -70,6 +72,7 @@ class Trainer:
     ) -> None:
         if segment_steps < 1:
             raise UsageError("a segment has at least one step", code="SEGMENT_STEPS", got=segment_steps)
+        check_provable(run, segment_steps)
         check_data(run, features, labels)
         self.run = run
         self.features = features
