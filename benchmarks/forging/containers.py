@@ -8,14 +8,14 @@ from typing import Any
 
 from benchmarks.forging.base import Random, Tried, both
 from tests.support.attack import recount
-from tests.support.container import SMALL, SMALL_SCALES
+from tests.support.container import SMALL
 from tests.support.tiny import FORMATS, KEYS, SETS, Tiny, tiny_run
 from zkdl.errors import NotProvable
 from zkdl.proof.format import FORMAT_VERSION, MAGIC, PROTOCOL, canonical_json
 from zkdl.proof.prove import prove_data_certificate, prove_initial_weights
 from zkdl.proof.prover_tables import SegmentWitness
 from zkdl.statement.run import RunStatement
-from zkdl.statement.segment import SegmentStatement
+from zkdl.statement.segment import Scales, SegmentStatement
 from zkdl.statement.weights import Weights
 
 Sections = Sequence[tuple[str, bytes]]
@@ -47,7 +47,7 @@ def _shape(key: tuple[int, ...]) -> Tiny | None:
     """The small run of these numbers; None when it has no honest proof."""
     seed, depth, loss, batch, steps, examples, seeded, narrow, drop, *rest = key
     widths, bias = tuple(rest[: depth + 1]), tuple(bool(flag) for flag in rest[depth + 1 :])
-    small = narrow and depth == 2
+    scales = Scales((2, *(1,) * depth), (*(2,) * (depth - 1), 1 if loss else 2))
     try:
         tiny = tiny_run(
             widths,
@@ -57,10 +57,10 @@ def _shape(key: tuple[int, ...]) -> Tiny | None:
             examples,
             bias,
             bool(seeded),
-            9 if small else 12,
+            9 if narrow else 12,
             last_batch=("keep", "drop")[drop],
-            formats=SMALL if small else FORMATS,
-            scales=SMALL_SCALES if small and loss == 0 else None,
+            formats=SMALL if narrow else FORMATS,
+            scales=scales if narrow else None,
             seed=seed,
         )
     except NotProvable:
@@ -84,7 +84,7 @@ def random_tiny(rng: Random, *, depth: int | None = None, loss: int | None = Non
         widths = [int(here.integers(2, 7)), *(int(here.integers(1, 6)) for _ in range(layers - 1))]
         key = (
             *(int(here.integers(1000)), layers, chosen, batch, int(here.integers(1, 5)), examples, from_seed),
-            *(int(here.integers(2)), int(here.integers(2)), *widths, int(here.integers(2, 5))),
+            *(int(here.integers(4) > 0), int(here.integers(2)), *widths, int(here.integers(2, 5))),
             *(int(here.integers(4) > 0) for _ in range(layers)),
         )
         tiny = _shape(key)
