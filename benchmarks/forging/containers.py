@@ -14,6 +14,7 @@ from zkdl.errors import NotProvable
 from zkdl.proof.format import FORMAT_VERSION, MAGIC, PROTOCOL, canonical_json
 from zkdl.proof.prove import prove_data_certificate, prove_initial_weights
 from zkdl.proof.prover_tables import SegmentWitness
+from zkdl.proof.public import SegmentPublic
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import Scales, SegmentStatement
 from zkdl.statement.weights import Weights
@@ -123,10 +124,20 @@ def certificates(tiny: Tiny) -> list[tuple[str, bytes]]:
     return _certificates.get_or_make(key, make)
 
 
+def forget_certificates() -> None:
+    """Before and after the prover is changed."""
+    _certificates.clear()
+
+
 def prove(tiny: Tiny, witness: SegmentWitness, out: Weights, claimed: Weights | None = None) -> bytes:
     """A whole container with one segment, made by the honest prover from any witness."""
     public, proof, link = tiny.prove_segment(witness, out, claimed)
-    sections = [*certificates(tiny), ("segment-0", proof), ("dataset", tiny.prove_data([link]))]
+    return with_data_proof(tiny, public, proof, tiny.prove_data([link]))
+
+
+def with_data_proof(tiny: Tiny, public: SegmentPublic, proof: bytes, data_proof: bytes) -> bytes:
+    """A container with one segment."""
+    sections = [*certificates(tiny), ("segment-0", proof), ("dataset", data_proof)]
     return container(tiny.run, [public.segment], sections)
 
 
