@@ -13,8 +13,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-
 from tests.support.tiny import SETS, TINY
+
 from zkdl.errors import MalformedProof, Rejected, ResourceError
 from zkdl.proof.verify import verify
 from zkdl.reference import dataset, parameters, soundness, statement, verifier

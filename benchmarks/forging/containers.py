@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from benchmarks.forging.base import Random, Tried, both
 from tests.support.attack import recount
 from tests.support.container import SMALL
 from tests.support.tiny import FORMATS, KEYS, SETS, Tiny, tiny_run
+
+from benchmarks.forging.base import Random, Tried, both
 from zkdl.errors import NotProvable
 from zkdl.proof.format import FORMAT_VERSION, MAGIC, PROTOCOL, canonical_json
 from zkdl.proof.prove import prove_data_certificate, prove_initial_weights

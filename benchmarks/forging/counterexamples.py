@@ -1,6 +1,6 @@
 """Proofs that are wrong for one relation or one check alone.
 
-Witnesses: one entry of one kind of committed value, or of a feature, a final weight or a lookup count, is changed; everything else,
+Witnesses: one entry of one kind of committed value, or of a feature, a final weight or a lookup count, is changed; the rest,
 counts included, is made to fit as well as it can be. Messages: everything is honest but one message, one root, one salt or one
 rule of the statement, so that a verifier without the one check that looks there would accept.
 """
@@ -13,11 +13,11 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
+from tests.support.tiny import Tiny
 
 from benchmarks.forging.base import Forgery, Random, Tried, both
 from benchmarks.forging.containers import forget_certificates, honest, prove, random_tiny, tried, with_data_proof
 from benchmarks.forging.semantic import size
-from tests.support.tiny import Tiny
 from zkdl.algebra.extension import Array, Ext, P, from_array, to_array
 from zkdl.backend.select import get_backend
 from zkdl.commitment import pads as pad_commitment
@@ -115,7 +115,9 @@ def sending(label: str, change: Callable[[object], object], skip: int = 0) -> It
     forget_certificates()
 
 
-def _message(label: str, change: Callable[[Array, Random], Array], sections: int = 1) -> Callable[[Random], Tried | None]:
+def _message(
+    label: str, change: Callable[[Array, Random], Array], sections: int = 1
+) -> Callable[[Random], Tried | None]:
     """sections: how many sections have such a message; one of them is chosen."""
 
     def attempt(rng: Random) -> Tried | None:
@@ -221,7 +223,9 @@ def _stated_root(field: str) -> Callable[[Random], Tried | None]:
         tiny, root = random_tiny(rng, seeded=False if field == "init_root" else None), rng.bytes(32).hex()
         if field == "w_out":
             state = Tiny.state
-            with patch.object(Tiny, "state", lambda self, w: replace(s := state(self, w), w_out=replace(s.w_out, root=root))):
+            with patch.object(
+                Tiny, "state", lambda self, w: replace(s := state(self, w), w_out=replace(s.w_out, root=root))
+            ):
                 return tried(tiny, prove(tiny, *tiny.witness()))
         wrong = replace(tiny, run=replace(tiny.run, **{field: root}))
         if field == "init_root":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.forging import counterexamples, protocol, semantic
+from benchmarks.forging import byte_strings, counterexamples, protocol, semantic
 from benchmarks.forging.base import Forgery
 
 
 def everything() -> list[Forgery]:
-    return [*semantic.cheats(), *counterexamples.library(), *protocol.library()]
+    return [*semantic.library(), *counterexamples.library(), *protocol.library(), *byte_strings.library()]

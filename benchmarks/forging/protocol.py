@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from benchmarks.forging.base import ACCEPTED, Forgery, Random, Tried, crash
 from tests.soundness.foretelling import Recording, domain_points, round_forger, systematic, times, vanishing
 from tests.soundness.test_foretold_challenges import numerator, with_hidden_end
 from tests.support.alone import Prover, Verifier, foretell, prove_alone, random_elements, verify_alone
 from tests.support.opened import Opened, opened
 from tests.unit.protocols import test_fractions, test_loss, test_unroll
+
+from benchmarks.forging.base import ACCEPTED, Forgery, Random, Tried, crash
 from zkdl.algebra.eq import eq_points
 from zkdl.algebra.extension import ONE, ZERO, Array, Ext
 from zkdl.backend.select import get_backend

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from tests.support.tiny import Tiny
+from tests.support.trainer import Cheat, Hook
 
 from benchmarks.forging.base import Forgery, Random, Tried
 from benchmarks.forging.containers import prove, random_tiny, tried
-from tests.support.tiny import Tiny
-from tests.support.trainer import Cheat, Hook
 from zkdl.proof.prover_tables import SegmentWitness
 from zkdl.statement import requantise
 from zkdl.statement.weights import Weights
@@ -235,7 +235,7 @@ CHEATS: dict[str, Draw] = {
     "sign changed": _somewhere("sign", lambda value, rng: 1 - value),
     "quotient changed": _added("quotient"),
     "maximum changed": _added("mx"),
-    "bias counts less": lambda tiny, rng: {"bias-unit": lambda value, layer: max(1, value >> int(1))},
+    "bias counts less": lambda tiny, rng: {"bias-unit": lambda value, layer: max(1, value >> 1)},
 }
 
 
@@ -256,7 +256,7 @@ def _cheating(draw: Draw) -> Callable[[Random], Tried | None]:
     return attempt
 
 
-def cheats() -> list[Forgery]:
+def library() -> list[Forgery]:
     """One forgery for each cheat inside of the training."""
     return [Forgery(name, "semantic", _cheating(draw), CODES) for name, draw in CHEATS.items()]
 
