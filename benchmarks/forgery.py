@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.forging import byte_strings, counterexamples, protocol, semantic
+from benchmarks.forging import byte_strings, counterexamples, protocol, semantic, statements
 from benchmarks.forging.base import Forgery, crash
 from benchmarks.forging.corpus import save
 
 CLASSES: dict[str, tuple[Callable[[], list[Forgery]], int]] = {
-    "semantic": (semantic.library, 1_000),
+    "semantic": (lambda: [*semantic.library(), *statements.library()], 1_000),
     "protocol": (protocol.library, 1_000),
     "counterexamples": (counterexamples.library, 1_000),
     "bytes": (byte_strings.library, 1_000_000),

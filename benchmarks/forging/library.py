@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks.forging import byte_strings, counterexamples, protocol, semantic
+from benchmarks.forging import byte_strings, counterexamples, protocol, semantic, statements
 from benchmarks.forging.base import Forgery
 
 
 def everything() -> list[Forgery]:
-    return [*semantic.library(), *counterexamples.library(), *protocol.library(), *byte_strings.library()]
+    return [
+        *semantic.library(),
+        *statements.library(),
+        *counterexamples.library(),
+        *protocol.library(),
+        *byte_strings.library(),
+    ]
