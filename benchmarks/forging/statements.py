@@ -1,4 +1,4 @@
-"""Proofs about something else than their statement says: other data, another start, another end, another run, spliced segments."""
+"""Proofs about something else than their statement says: other data, another start or end, another run, spliced segments."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ _pairs: dict[str, Container] = {}
 
 
 def _spliced(rng: Random) -> Tried | None:
-    """Segments of two runs that differ in their name alone, in any order, repeated or left out; the data proof is made for them."""
+    """Segments of two runs that differ in their name alone, in any order, repeated or left out, with a data proof about them."""
     for name in ("ab", "ef"):
         _pairs.setdefault(name, two_segments(run_id=name * 32))
     parts = _pairs["ab"]
