@@ -131,10 +131,11 @@ def tiny_run(
     rate: int = 1 << 31,
     formats: RunFormat = FORMATS,
     scales: Scales | None = None,
+    seed: int = 7,
 ) -> Tiny:
-    """A run of one segment on random data; rate: learning rate times 2^32."""
+    """A run of one segment on random data; rate: learning rate times 2^32. seed: of the data."""
     backend = backend or get_backend()
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     layers = len(widths) - 1
     x = rng.integers(0, 1 << formats.feature_bits, (examples, widths[0])).astype(np.int32)
     y = rng.integers(0, widths[-1], examples).astype(np.int32)
