@@ -254,8 +254,12 @@ class Segment:
         rule(is_digest(self.w_out.root), "root of w_out")
 
 
-def check_chain(segments: list[Segment]) -> None:
-    """Consecutive segments follow each other."""
+def check_chain(run: Run, segments: list[Segment]) -> None:
+    """The first segment starts where the run says, and each other one where the one before it ends."""
+    first = segments[0]
+    declared = (run.init_root or "", run.init_weight_bound, run.init_bias_bound)
+    if first.first_step == 0 and (first.w_in.root, first.w_in.weight_bound, first.w_in.bias_bound) != declared:
+        raise Invalid("CHAIN", "the first segment does not start from the declared weights")
     for before, segment in zip(segments, segments[1:], strict=False):
         if segment.index != before.index + 1 or segment.w_in != before.w_out:
             raise Invalid("CHAIN", f"segment {segment.index} does not follow segment {before.index}")

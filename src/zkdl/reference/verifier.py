@@ -103,7 +103,7 @@ def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
     run.check()
     for segment in segments:
         segment.check_size(run)
-    check_chain(segments)
+    check_chain(run, segments)
     expect(run, wanted or {})
     found: list[Security] = []
     results: list[SegmentResult] = []
