@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ OTHER_SIDE = {
     ],
     "zkdl.proof.certificate:verify:require:1": ["zkdl.proof.certificate:prove:require:0"],
 }
+STATEMENT = ("zkdl.proof.chain", "zkdl.proof.verify", "zkdl.proof.run_certificates")
 MIRRORED = {"constraint", "claim", "absorb", "bind"}
 
 
@@ -51,51 +53,52 @@ def both_sides(mutant: Mutant) -> list[Mutant]:
 
 
 def _candidates(mutant: Mutant) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    if mutant.module.startswith("zkdl.statement") or mutant.module in (
-        "zkdl.proof.chain",
-        "zkdl.proof.verify",
-        "zkdl.proof.run_certificates",
-    ):
+    if mutant.module.startswith("zkdl.statement") or mutant.module in STATEMENT:
         from benchmarks.mutation.statements import broken_chains, broken_rules
 
-        yield from broken_rules()
         yield from broken_chains()
+        yield from broken_rules()
         return
-    from functools import partial
-
     from benchmarks.mutation import cheats
 
-    names = ("ce", "mse") if mutant.kind in MIRRORED else ("mse",)
-    yield from cheats.repertoire(
-        ("hidden", "deep") if "weights" in mutant.function or "transposed" in mutant.function else names
-    )
-    for name in cheats.SHAPES:
-        if mutant.kind in MIRRORED:
-            yield f"{name}: true statement", partial(cheats.honest, name)
+    if "weights" in mutant.function or "transposed" in mutant.function:
+        yield from cheats.repertoire(("hidden", "deep"))
+    else:
+        yield from cheats.repertoire(("ce", "mse") if mutant.kind in MIRRORED else ("mse",))
 
 
 def search(mutant: Mutant, limit_s: float) -> tuple[str, bytes] | None:
-    """A container that the mutant accepts and that is no honest one. Mirrored proofs come last, and in any case."""
+    """A container that the mutant accepts and that is no honest one: a false one, or else a mirrored true one."""
 
     def body() -> tuple[str, bytes] | None:
-        import tempfile
+        from benchmarks.mutation import cheats
 
-        ask, ends = load("main"), time.process_time() + 0.7 * limit_s
+        ask, ends, found = load("main"), time.process_time() + 0.7 * limit_s, None
         with tempfile.TemporaryDirectory() as name:
+
+            def passes(data: bytes) -> bool:
+                return data not in honest and ask(data, {}, Path(name))[0] == "accepted"
+
+            mirrored = set()
+            for shape in cheats.SHAPES if mutant.kind in MIRRORED else ():
+                data = cheats.honest(shape)
+                mirrored.add(data)
+                if found is None and passes(data):
+                    found = f"{shape}: true statement", data
             for label, make in _candidates(mutant):
-                if time.process_time() > ends and "true statement" not in label:
-                    continue
+                if time.process_time() > ends:
+                    break
                 try:
                     data = make()
                 except Exception:  # noqa: BLE001 - not everything can be proven without every check
                     continue
-                if data not in honest and ask(data, {}, Path(name))[0] == "accepted":
+                if data not in mirrored and passes(data):
                     return label, data
-        return None
+        return found
 
     honest = set(store.honest().values())
-    found: tuple[str, bytes] | None = isolate.run(both_sides(mutant), body, limit_s)
-    return found
+    result: tuple[str, bytes] | None = isolate.run(both_sides(mutant), body, limit_s)
+    return result
 
 
 def refused(data: bytes, arguments: dict[str, Any]) -> bool:

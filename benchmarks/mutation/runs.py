@@ -15,12 +15,12 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-
-from benchmarks.mutation.verifiers import BITS, LOG_PAD_ROW, QUERY_BITS, SET
 from tests.support import tiny as tiny_module
 from tests.support.container import SMALL
 from tests.support.tiny import KEYS, SETS, Tiny, second_segment, tiny_run
 from tests.support.trainer import Cheat
+
+from benchmarks.mutation.verifiers import BITS, LOG_PAD_ROW, QUERY_BITS, SET
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import commit_weights
 from zkdl.proof.format import write_container

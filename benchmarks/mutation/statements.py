@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from benchmarks.mutation.runs import SHAPES, Parts, build, edited, grown, start
 from tests.support.tiny import Tiny
+
+from benchmarks.mutation.runs import SHAPES, Parts, build, edited, grown, start
 
 Json = dict[str, Any]
 Change = Callable[[Json, Json], None]

@@ -53,6 +53,7 @@ def load(folder: Path = CORPUS) -> list[Forgery]:
     return found
 
 
+@cache
 def _changes(old: bytes, new: bytes) -> list[tuple[int, int, bytes]]:
     """Pieces to replace. Equal lengths: runs of 32 bytes that differ; otherwise what lies between equal ends."""
     if len(old) == len(new):
@@ -64,12 +65,22 @@ def _changes(old: bytes, new: bytes) -> list[tuple[int, int, bytes]]:
             else:
                 runs.append([block, block + 32])
         return [(start, min(end, len(old)), new[start:end]) for start, end in runs]
-    head = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    tail = 0
-    limit = min(len(old), len(new)) - head
-    while tail < limit and old[len(old) - 1 - tail] == new[len(new) - 1 - tail]:
-        tail += 1
+    limit = min(len(old), len(new))
+    head = _equal(old, new, limit)
+    tail = _equal(old[::-1], new[::-1], limit - head)
     return [(head, len(old) - tail, new[head : len(new) - tail])]
+
+
+def _equal(one: bytes, two: bytes, limit: int) -> int:
+    """How many bytes at the start are the same, at most `limit`."""
+    low = 0
+    while low < limit:
+        middle = (low + limit + 1) // 2
+        if one[low:middle] == two[low:middle]:
+            low = middle
+        else:
+            limit = middle - 1
+    return low
 
 
 def save(forgeries: list[Forgery], folder: Path = CORPUS) -> None:

@@ -13,7 +13,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
 from benchmarks.mutation import store
 from benchmarks.mutation.__main__ import EXPLAINED, read
 from benchmarks.mutation.sites import module_path, mutants, mutate_all
