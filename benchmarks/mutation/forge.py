@@ -1,0 +1,190 @@
+"""Makes the stored corpus: `python -m benchmarks.mutation.forge`.
+
+A forger has the mutant itself: a child process without the check, in prover and verifier, looks for a cheat that the mutant
+lets pass. What it finds is kept when the unchanged verifiers refuse it. If no cheat passes, an honest run is proven
+without the check on both sides ("true statement"): the mutant accepts a proof that shows less than it should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.mutation import headers, isolate, store
+from benchmarks.mutation.sites import Mutant, module_path, mutants
+from benchmarks.mutation.store import Forgery
+from benchmarks.mutation.trial import attempt, order
+from benchmarks.mutation.verifiers import SOURCE, all_mutants, load
+
+# What the prover does by itself where the verifier has its own line.
+OTHER_SIDE = {
+    "zkdl.protocols.fractions:verify:constraint:0": ["zkdl.protocols.fractions:prove:constraint:0"],
+    "zkdl.protocols.loss:verify:constraint:0": ["zkdl.protocols.loss:prove:constraint:0"],
+    "zkdl.protocols.opening:verify:constraint:0": ["zkdl.protocols.opening:prove:constraint:0"],
+    "zkdl.transcript.channel:VerifierChannel.receive_bytes:absorb:0": [
+        "zkdl.transcript.channel:ProverChannel.send_bytes:absorb:0"
+    ],
+    "zkdl.transcript.channel:VerifierChannel.receive_elements:absorb:0": [
+        "zkdl.transcript.channel:ProverChannel.send_elements:absorb:0"
+    ],
+    "zkdl.proof.data_proof:verify:absorb:0": ["zkdl.proof.data_proof:prove:absorb:0"],
+    "zkdl.proof.certificate:verify:absorb:0": ["zkdl.proof.certificate:prove:absorb:0"],
+    "zkdl.proof.segment_verifier:SegmentVerifier.receive_roots:absorb:0": [
+        "zkdl.proof.segment_prover:SegmentProver.send_roots:absorb:0"
+    ],
+    "zkdl.proof.certificate:verify:require:1": ["zkdl.proof.certificate:prove:require:0"],
+}
+STATEMENT = ("zkdl.proof.chain", "zkdl.proof.verify", "zkdl.proof.run_certificates")
+MIRRORED = {"constraint", "claim", "absorb", "bind"}
+
+
+def _named(name: str) -> Mutant:
+    module = name.split(":")[0]
+    return next(m for m in mutants(module, module_path(SOURCE, module).read_text(encoding="utf-8")) if m.name == name)
+
+
+def both_sides(mutant: Mutant) -> list[Mutant]:
+    return [mutant, *map(_named, OTHER_SIDE.get(mutant.name, []))]
+
+
+def _candidates(mutant: Mutant) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    if mutant.module.startswith("zkdl.statement") or mutant.module in STATEMENT:
+        from benchmarks.mutation.statements import broken_chains, broken_rules
+
+        yield from broken_chains()
+        yield from broken_rules()
+        return
+    from benchmarks.mutation import cheats
+
+    if "weights" in mutant.function or "transposed" in mutant.function:
+        yield from cheats.repertoire(("hidden", "deep"))
+    else:
+        yield from cheats.repertoire(("ce", "mse") if mutant.kind in MIRRORED else ("mse",))
+
+
+def search(mutant: Mutant, limit_s: float) -> tuple[str, bytes] | None:
+    """A container that the mutant accepts and that is no honest one: a false one, or else a mirrored true one."""
+
+    def body() -> tuple[str, bytes] | None:
+        from benchmarks.mutation import cheats
+
+        ask, ends, found = load("main"), time.process_time() + 0.7 * limit_s, None
+        with tempfile.TemporaryDirectory() as name:
+
+            def passes(data: bytes) -> bool:
+                return data not in honest and ask(data, {}, Path(name))[0] == "accepted"
+
+            mirrored = set()
+            for shape in cheats.SHAPES if mutant.kind in MIRRORED else ():
+                data = cheats.honest(shape)
+                mirrored.add(data)
+                if found is None and passes(data):
+                    found = f"{shape}: true statement", data
+            for label, make in _candidates(mutant):
+                if time.process_time() > ends:
+                    break
+                try:
+                    data = make()
+                except Exception:  # noqa: BLE001 - not everything can be proven without every check
+                    continue
+                if data not in mirrored and passes(data):
+                    return label, data
+        return found
+
+    honest = set(store.honest().values())
+    result: tuple[str, bytes] | None = isolate.run(both_sides(mutant), body, limit_s)
+    return result
+
+
+def refused(data: bytes, arguments: dict[str, Any]) -> bool:
+    """By the unchanged verifiers, both of them where both know the arguments."""
+    entry = [Forgery("", "", data, "", arguments)]
+    return all(attempt(verifier, [], entry, [], 20).how == "survived" for verifier in ("main", "reference"))
+
+
+def make_honest() -> None:
+    def body() -> dict[str, bytes]:
+        from benchmarks.mutation import cheats
+
+        return {name: cheats.honest(name) for name in cheats.SHAPES}
+
+    store.CORPUS.mkdir(exist_ok=True)
+    made = isolate.run([], body, 120)
+    for name, data in made.items():
+        (store.CORPUS / f"{name}.zkproof").write_bytes(data)
+    store.honest.cache_clear()
+
+
+def plain() -> list[Forgery]:
+    """Broken files, and arguments that are not met."""
+    found = []
+    for name in ("mse", "hidden"):
+        data = store.honest()[name]
+        pairs = [(label, changed) for label, changed in headers.broken_files(data) if changed != data]
+        if name == "hidden":
+            pairs = [(label, changed) for label, changed in pairs if "initial" in label]
+        found += [Forgery(f"{name}: {label}", "zkdl.proof.format", changed, name) for label, changed in pairs]
+    for label, arguments in headers.expectations(store.honest()["mse"]):
+        found.append(Forgery(f"mse: expects {label}", "zkdl.proof.outside", store.honest()["mse"], "mse", arguments))
+    return found
+
+
+def cheats_alone(limit_s: float) -> list[Forgery]:
+    """Cheats against the unchanged verifier: most are refused by a sum of all relations."""
+
+    def body() -> list[tuple[str, bytes]]:
+        from benchmarks.mutation import cheats
+
+        made = []
+        for family in (cheats._messages, cheats._stored_data, cheats._large_start, cheats._spoilt):
+            for name in ("mse", "hidden") if family is cheats._large_start else ("mse",):
+                for label, make in family(name, cheats.start(cheats.SHAPES[name])):
+                    made.append((label, make()))
+        return made
+
+    found = isolate.run([], body, limit_s)
+    return [Forgery(label, "zkdl.protocols.opening", data, label.split(":")[0]) for label, data in found]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--limit", type=float, default=20, help="seconds of processor time per mutant")
+    parser.add_argument("--only", default="", help="mutants whose name has this")
+    parser.add_argument("--add", action="store_true", help="keep the stored corpus and add to it")
+    given = parser.parse_args()
+    corpus: Sequence[Forgery]
+    if given.add:
+        corpus = store.load()
+    else:
+        make_honest()
+        corpus = [*plain(), *cheats_alone(120)]
+        for verifier in ("main", "reference"):
+            if (wrong := attempt(verifier, [], corpus, [], 120)).how != "survived":
+                raise ValueError(f"the {verifier} verifier: {wrong}")
+        store.save(list(corpus))
+    found = list(corpus)
+    # First what decides soundness: relations, claims, transcript.
+    for mutant in sorted(all_mutants("main"), key=lambda mutant: mutant.kind not in MIRRORED):
+        if (
+            given.only not in mutant.name
+            or attempt("main", [mutant], order(mutant, found, ""), [], 20).how == "accepted"
+        ):
+            continue
+        forged = search(mutant, given.limit)
+        if forged is None or not refused(forged[1], {}):
+            print(json.dumps({"mutant": mutant.name, "forged": None}), flush=True)
+            continue
+        shape = forged[0].split(":")[0]
+        start = shape if shape in store.honest() else "hidden"
+        found.append(Forgery(f"{forged[0]} ({mutant.name})", mutant.name, forged[1], start))
+        store.save(found)
+        print(json.dumps({"mutant": mutant.name, "forged": forged[0]}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
