@@ -7,7 +7,7 @@ Rows may be any small integers (int32, int64) or canonical field elements.
 The masks of an opening (one for the fold, one for the low-degree test, both uniform over K) live in a tree of their
 own over the same domain, fresh for every proof, and are opened at the same positions.
 
-Soundness error: see `commitment/opening.py`.
+Soundness error: see `protocols/opening.py`.
 """
 
 from __future__ import annotations

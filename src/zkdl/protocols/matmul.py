@@ -8,7 +8,7 @@ where Wz_l(t, x) = sum_j zeta_l[j] W_l[t](x, j), bz_l(t) = sum_j zeta_l[j] b_l[t
 One sumcheck over (t, x) for all layers; narrow layers use the lowest variables of x and vanish elsewhere.
 
 Transcript: sumcheck (x above t, eq weight on t);  P -> V: (A, Wz) and (G, Wp) of each layer as products, bz hidden.
-Soundness error: 2 (lt + vx) / |K|.
+Soundness error: 2 (lt + vx) / |K|; the check of the last weights at the same points adds 1 per round (`unroll.py`).
 """
 
 from __future__ import annotations
