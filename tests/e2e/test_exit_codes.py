@@ -110,7 +110,7 @@ def test_3_not_a_proof(finished: Finished, tmp_path: Path) -> None:
         ({"model": "widths = [64, 12, 9]"}, {"DATA_LABEL_RANGE"}),
         ({"model": "widths = [65, 12, 10]"}, {"DATA_WIDTH"}),
         ({"data": "feature_bits = 16\nfeature_frac = 0", "formats": "weight_frac = 40"}, {"BOUND_FORWARD"}),
-        ({"schedule": "steps = 2000000000"}, {"WEIGHT_FRAC"}),
+        ({"schedule": "steps = 2000000000"}, {"WEIGHT_FRAC", "TOO_LARGE"}),
     ],
     ids=["label", "widths", "bound", "fraction"],
 )
