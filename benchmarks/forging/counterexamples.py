@@ -123,7 +123,7 @@ def _message(
     def attempt(rng: Random) -> Tried | None:
         tiny = random_tiny(rng)
         honest(tiny)
-        with sending(label, lambda values: change(values, rng), int(rng.integers(sections))) as changed:  # type: ignore[arg-type,return-value]
+        with sending(label, lambda values: change(values, rng), int(rng.integers(sections))) as changed:  # type: ignore[arg-type,return-value]  # any message
             data = prove(tiny, *tiny.witness())
         return tried(tiny, data) if changed else None
 
@@ -185,7 +185,7 @@ def _repaired_sum(rng: Random) -> Tried | None:
     def repair(values: object) -> object:
         wanted, row = required
         total = sum(from_array(values[:: row.a]), Ext(0))  # type: ignore[index]  # an array
-        values[0] = to_array([from_array(values[:1])[0] + wanted * row.inverse() - total])[0]  # type: ignore[index]
+        values[0] = to_array([from_array(values[:1])[0] + wanted * row.inverse() - total])[0]  # type: ignore[index]  # an array here
         return values
 
     with patch.object(pad_commitment, "_linear_form", form), sending("pads/linear", repair):
@@ -256,7 +256,7 @@ def library() -> list[Forgery]:
         Forgery("digest of a path", KIND, _opened_bytes(False), merkle),
         Forgery("element that is not reduced", KIND, _not_reduced, frozenset({"PROOF_NON_CANONICAL"})),
     ]
-    out += [Forgery(f"root {name}", KIND, _message(f"root/{name}", _other_root), merkle) for name in ROOTS]  # type: ignore[arg-type]
+    out += [Forgery(f"root {name}", KIND, _message(f"root/{name}", _other_root), merkle) for name in ROOTS]  # type: ignore[arg-type]  # bytes
     for field in ("w_out", "data_root", "init_root"):
         out.append(Forgery(f"stated root {field}", KIND, _stated_root(field), merkle))
     return out

@@ -134,13 +134,13 @@ def _fraction_round(rng: Random) -> Callable[[str], str]:
                 self, label: str, pairs: Sequence[tuple[Ext, Ext]]
             ) -> list[tuple[Affine, Affine, Affine]]:
                 if label != "fraction-children" or self.layer:
-                    return super().send_products(label, pairs)  # type: ignore[no-any-return]
+                    return super().send_products(label, pairs)  # type: ignore[no-any-return]  # a class made at run time
                 (left, q1), other = pairs
                 change = -off * q1.inverse()
                 hidden = super().send_products(label, [(left + change, q1), other])
                 c = foretell(self, "fraction-child")
                 self.error, self.weight, self.layer = change * (ONE - c), c, 1
-                return hidden  # type: ignore[no-any-return]
+                return hidden  # type: ignore[no-any-return]  # a class made at run time
 
         return verdict(count, sides, forgets, Forger)
 

@@ -35,7 +35,6 @@ def broken_files(data: bytes) -> Iterator[tuple[str, bytes]]:
     text = header(data)
     fields = json.loads(text)
     end = HEAD + len(text)
-    sections = fields["sections"]
     yield "magic", b"X" + data[1:]
     yield "version", data[:8] + struct.pack("<I", 2) + data[12:]
     yield "cut in the magic", data[:5]
@@ -67,6 +66,14 @@ def broken_files(data: bytes) -> Iterator[tuple[str, bytes]]:
         "a field of the format more",
         with_header(data, encoded(_replaced(fields, ("run", "format"), {**fields["run"]["format"], "more": 1}))),
     )
+    yield from _broken_values(data)
+
+
+def _broken_values(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Fields of other types and sizes, and sections that do not fit."""
+    fields = json.loads(header(data))
+    end = HEAD + len(header(data))
+    sections = fields["sections"]
     for path in (("run",), ("run", "format"), ("segments",), ("segments", 0), ("sections",), ("sections", 0)):
         yield f"{path} is a number", with_header(data, encoded(_replaced(fields, path, 5)))
         yield f"{path} is null", with_header(data, encoded(_replaced(fields, path, None)))

@@ -112,7 +112,7 @@ class _Finder(ast.NodeVisitor):
 
     def parts(self, test: ast.expr, joined_by: type[ast.boolop], kind: str = "part") -> None:
         for junction in _nested(test, joined_by):
-            inner = ast.And if isinstance(junction, ast.Compare) else type(junction.op)  # type: ignore[attr-defined]
+            inner = ast.And if isinstance(junction, ast.Compare) else type(junction.op)  # type: ignore[attr-defined]  # a BoolOp
             for member in range(_members(junction, inner)):
                 self.add(kind, junction, junction, member)
 

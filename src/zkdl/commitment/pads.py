@@ -7,7 +7,8 @@ whose sum over H' must be b: the mask is uniform of that degree with sum zero.
 
 Transcript: P -> V: root;  (everything else);  V -> P: u', alpha';  P -> V: low-degree message, y;  V -> P: positions;
     P -> V: columns.
-Soundness error: constraints, with independent weights, Lst/|K| (lemma 6: at most 36 candidates for the mask);  low-degree test ((1 - rho')/2 n' + 1)/|K|;
+Soundness error: constraints, with independent weights, Lst/|K| (lemma 6: at most 36 candidates for the mask);
+    low-degree test ((1 - rho')/2 n' + 1)/|K|;
     positions ((1 + rho')/2)^t. The mask of y is not low-degree tested, which is covered at rates up to 1/6 (SECURITY.md).
 """
 
