@@ -187,7 +187,7 @@ def _read_second(data: bytes) -> str:
         header.run.check()
         for segment in header.segments:
             segment.check(header.run)
-        statement.check_chain(header.segments)
+        statement.check_chain(header.run, header.segments)
 
     with small_parameters():
         return code(check)

@@ -22,7 +22,10 @@ PROTOCOLS = {"data": DATA_PROTOCOL, "initial": INITIAL_PROTOCOL, "dataset": DATA
 # To be raised whenever the bytes of a proof change for the same secret and statement: other challenges under the same pads
 # would show what the pads hide. `test_reuse.py` pins the bytes of a proof.
 PROVER_REVISION = 2
-_PROVER = f"{__version__}+{PROVER_REVISION}"
+
+
+def _prover() -> str:
+    return f"{__version__}+{PROVER_REVISION}"
 
 
 def _protocol(name: str) -> str:
@@ -51,7 +54,7 @@ class Openings:
 
     def secret(self, name: str) -> bytes:
         """The secret of a section: all its masks, pads and salts derive from it."""
-        return self._directory.key(f"section-{name}/{_protocol(name)}/{_PROVER}")
+        return self._directory.key(f"section-{name}/{_protocol(name)}/{_prover()}")
 
     def link_key(self, name: str) -> bytes:
         """The secret of a segment's link: the same in every release, because a later one may prove the data."""
@@ -59,7 +62,7 @@ class Openings:
 
     def proof_id(self, name: str, digest: bytes) -> str:
         """What the journal calls the proof of a section whose statement has this digest."""
-        place = f"{name}\0{_protocol(name)}\0{_PROVER}\0".encode()
+        place = f"{name}\0{_protocol(name)}\0{_prover()}\0".encode()
         return hashlib.sha256(place + digest + hashlib.sha256(self.secret(name)).digest()).hexdigest()
 
     def reserve(self, name: str, digest: bytes, roots: list[tuple[str, int]]) -> None:

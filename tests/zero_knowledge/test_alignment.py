@@ -91,5 +91,5 @@ def test_a_bias_bound_of_zero_is_not_claimed_for_committed_biases() -> None:
     """The range proof of bound 2^v shows -2^v <= b < 2^v; there is none that shows |b| <= 0."""
     tiny = tiny_run(seeded=False)
     with pytest.raises(NotProvable):
-        initial_certificate_layout(replace(tiny.run, init_bias_bound=(0,) * tiny.run.L), TINY)
+        replace(tiny.run, init_bias_bound=(0,) * tiny.run.L).validate()
     initial_certificate_layout(tiny.run, TINY)

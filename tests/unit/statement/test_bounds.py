@@ -54,7 +54,6 @@ def test_products_beyond_62_bits_are_refused():
     growth = bounds.grow(run, make_scales(run), 0, 3, replace(initial_state(run), weight_bound=(0, 0, 0)))[0]
     limit = ((1 << 62) - 1) // (4 * 255) - growth[2]
     fits = _with_bound(run, 3, limit)
-    fits.validate()
     make_segment(fits).validate(fits)
     too_large = _with_bound(run, 3, limit + 1)
     with pytest.raises(NotProvable) as caught:

@@ -98,7 +98,7 @@ def test_a_planned_segment_needs_no_roots():
 
 def test_committed_initial_weights_and_mse():
     run = make_run(
-        init_seed=None, init_root="07" * 32, init_weight_bound=(1 << 28,) * 3, init_bias_bound=(5, 6, 7), loss="mse"
+        init_seed=None, init_root="07" * 32, init_weight_bound=(1 << 28,) * 3, init_bias_bound=(4, 8, 16), loss="mse"
     )
     run.validate()
     segment = make_segment(run)
