@@ -233,7 +233,7 @@ class Bench:
         self.found |= {
             "steps": self.steps,
             "widths": self.widths,
-            "parameters": sum(a * b for a, b in zip(self.widths[:-1], self.widths[1:], strict=True)),
+            "parameters": self.run.weight_count,
             "weight_frac": self.run.format.weight_frac,
             "limbs": segment.limbs.to_json(),
             "units": units,

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tests.soundness.foretelling import Recording, domain_points, round_forger, systematic, times, vanishing
+from tests.soundness.foretelling import (
+    Recording,
+    domain_points,
+    mask_value_forger,
+    round_forger,
+    systematic,
+    times,
+    value_forger,
+    vanishing,
+)
 from tests.soundness.test_foretold_challenges import numerator, with_hidden_end
 from tests.support.alone import Prover, Verifier, foretell, prove_alone, random_elements, verify_alone
 from tests.support.opened import Opened, opened
@@ -161,31 +170,12 @@ def _in_row(rng: Random) -> Callable[[str], str]:
 
 def _values(rng: Random) -> Callable[[str], str]:
     case, off = opened(int(rng.integers(5, 9)), int(rng.integers(2, 5))), error(rng)
-
-    class Forger(ProverLedger):
-        def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
-            if label == "values":
-                values = [values[0] - off * foretell(self, "m/batch"), values[1] + off, *values[2:]]
-            return super().send(label, values)
-
-    return lambda forgets: verdict(case.count, case.parties(), forgets, Forger)
+    return lambda forgets: verdict(case.count, case.parties(), forgets, value_forger(off))
 
 
 def _mask_value(rng: Random) -> Callable[[str], str]:
     case, false, off = _opened(rng)
-
-    class Forger(ProverLedger):
-        error = off
-
-        def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
-            if label == "m/mask-value":
-                values = [values[0] - foretell(self, "m/gamma") * self.error]
-            hidden = super().send(label, values)
-            if label == "m/in-row":
-                self.error = self.error * foretell(self, label)
-            return hidden
-
-    return lambda forgets: verdict(case.count, false.parties(), forgets, Forger)
+    return lambda forgets: verdict(case.count, false.parties(), forgets, mask_value_forger(off))
 
 
 def _fold(rng: Random) -> Callable[[str], str]:

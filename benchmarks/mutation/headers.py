@@ -7,15 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-HEAD = 16
-
-
-def header(data: bytes) -> bytes:
-    return data[HEAD : HEAD + struct.unpack("<I", data[12:HEAD])[0]]
-
-
-def with_header(data: bytes, text: bytes) -> bytes:
-    return data[:12] + struct.pack("<I", len(text)) + text + data[HEAD + len(header(data)) :]
+from tests.support.container import HEAD, header_of, with_header
 
 
 def encoded(value: Any) -> bytes:
@@ -32,7 +24,7 @@ def _replaced(value: Any, where: tuple[Any, ...], new: Any) -> Any:
 
 
 def broken_files(data: bytes) -> Iterator[tuple[str, bytes]]:
-    text = header(data)
+    text = header_of(data)
     fields = json.loads(text)
     end = HEAD + len(text)
     yield "magic", b"X" + data[1:]
@@ -71,8 +63,8 @@ def broken_files(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _broken_values(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Fields of other types and sizes, and sections that do not fit."""
-    fields = json.loads(header(data))
-    end = HEAD + len(header(data))
+    fields = json.loads(header_of(data))
+    end = HEAD + len(header_of(data))
     sections = fields["sections"]
     for path in (("run",), ("run", "format"), ("segments",), ("segments", 0), ("sections",), ("sections", 0)):
         yield f"{path} is a number", with_header(data, encoded(_replaced(fields, path, 5)))
@@ -143,7 +135,7 @@ def _broken_values(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def expectations(data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
     """Arguments that an honest container does not meet."""
-    run = json.loads(header(data))["run"]
+    run = json.loads(header_of(data))["run"]
     yield "an unknown field", {"expect": {"colour": 1}}
     yield "another value", {"expect": {"batch": run["batch"] + 1}}
     yield "True for 1", {"expect": {"bias": True}}

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from tests.e2e.running import EXAMPLES, Finished, refusal, write_examples, zkdl
+from tests.support import container
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import STANDARD
 from zkdl.commitment.stored import weights_root
@@ -20,22 +21,17 @@ from zkdl.proof.format import canonical_json
 from zkdl.proof.revealed import read_weights
 from zkdl.rundir import RunDirectory
 
-HEADER = 16
-
 
 def header_of(proof: Path) -> dict[str, Any]:
-    raw = proof.read_bytes()
-    found = json.loads(raw[HEADER : HEADER + int.from_bytes(raw[12:HEADER], "little")])
+    found = json.loads(container.header_of(proof.read_bytes()))
     assert isinstance(found, dict)
     return found
 
 
 def with_header(proof: Path, header: Any, target: Path) -> Path:
     """The proof under another header."""
-    raw = proof.read_bytes()
     changed = header if isinstance(header, bytes) else canonical_json(header)
-    body = raw[HEADER + int.from_bytes(raw[12:HEADER], "little") :]
-    target.write_bytes(raw[:12] + len(changed).to_bytes(4, "little") + changed + body)
+    target.write_bytes(container.with_header(proof.read_bytes(), changed))
     return target
 
 
@@ -218,7 +214,7 @@ def test_expected_statement(finished: Finished, tmp_path: Path) -> None:
 def test_files_that_are_no_proof(finished: Finished, tmp_path: Path) -> None:
     whole = finished.proof.read_bytes()
     version = whole[:8] + (2).to_bytes(4, "little") + whole[12:]
-    endless = whole[:12] + b"\xff" * 4 + whole[HEADER:]
+    endless = whole[:12] + b"\xff" * 4 + whole[container.HEAD :]
     for content, status, code in (
         (b"", 3, "PROOF_MAGIC"),
         (b"PK" + whole[2:], 3, "PROOF_MAGIC"),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.reference.proofs import Maker, first, second
+from tests.support.container import header_of, with_header
 
 STATEMENT = {"STATEMENT", "CHAIN", "SOUNDNESS", "TOO_LARGE", "STATEMENT_FORMAT", "HEADER", "VERSION", "PARAMETER_SET"}
 NUMBERS = [
@@ -39,16 +40,6 @@ NUMBERS = [
 OTHERS: list[Any] = [None, "", "0" * 64, "G" * 64, "a" * 129, "x" * 257, "\u00e9", [], {}, 1.5, True, 2**63, 10**30]
 
 
-def with_header(data: bytes, header: bytes) -> bytes:
-    (length,) = struct.unpack("<I", data[12:16])
-    return data[:12] + struct.pack("<I", len(header)) + header + data[16 + length :]
-
-
-def header_of(data: bytes) -> Any:
-    (length,) = struct.unpack("<I", data[12:16])
-    return json.loads(data[16 : 16 + length])
-
-
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(found for key, item in inside for found in places(item, (*path, key)))]
@@ -69,7 +60,7 @@ def mutated(header: Any, rng: random.Random) -> bytes:
 def test_same_rules(name: str, proof: Maker, tmp_path: Path) -> None:
     """A statement that breaks a rule is refused as such by both, not only because the proof is for another one."""
     data, rng = proof(name), random.Random(3)
-    header = header_of(data)
+    header = json.loads(header_of(data))
     for _ in range(60):
         text = mutated(header, rng)
         damaged = with_header(data, text)
@@ -88,8 +79,8 @@ def test_hostile_headers(proof: Maker) -> None:
         b"NaN",
         b"\xff",
         b"[" + b"[]," * 10**6 + b"[]]",
-        json.dumps(header_of(data), sort_keys=True).encode(),
-        json.dumps(header_of(data), separators=(",", ":"))[:-1].encode(),
+        json.dumps(json.loads(header_of(data)), sort_keys=True).encode(),
+        json.dumps(json.loads(header_of(data)), separators=(",", ":"))[:-1].encode(),
     ):
         assert second(with_header(data, text)) in ("HEADER", "STATEMENT_FORMAT", "TOO_LARGE")
     assert second(data[:12] + struct.pack("<I", 2**24 + 1) + data[16:]) == "HEADER"
@@ -99,7 +90,7 @@ def test_hostile_headers(proof: Maker) -> None:
 def test_large_claims_are_refused_early(proof: Maker) -> None:
     """A short file that claims a large run: no table, batch or code is derived for it."""
     data = proof("mse-one-layer")
-    header = header_of(data)
+    header = json.loads(header_of(data))
     header["run"]["widths"] = [2**16, 2**10, 3]
     assert second(with_header(data, json.dumps(header, sort_keys=True, separators=(",", ":")).encode())) != "OK"
     header["run"]["widths"] = [2**16, 2**16, 3]

@@ -38,6 +38,40 @@ def round_forger(label: str, error: Ext, weight: Ext = ONE, cubic: bool = False)
     return type("Forger", (RoundForger,), {"label": label, "error": error, "weight": weight, "cubic": cubic})
 
 
+class ValueForger(ProverLedger):
+    """Opens "m" with two claimed values that are off, so that the errors cancel in the batch."""
+
+    error = ONE
+
+    def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
+        if label == "values":
+            values = [values[0] - self.error * foretell(self, "m/batch"), values[1] + self.error, *values[2:]]
+        return super().send(label, values)
+
+
+def value_forger(error: Ext) -> type[ValueForger]:
+    return type("Forger", (ValueForger,), {"error": error})
+
+
+class MaskValueForger(ProverLedger):
+    """Opens "m" with a claim that is off by `error`; the masked value takes up gamma times what is left of it."""
+
+    error = ONE
+
+    def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
+        if label == "m/mask-value":
+            values = [values[0] - foretell(self, "m/gamma") * self.error]
+        hidden = super().send(label, values)
+        if label == "m/in-row":
+            # g(1) is off by the error, so the next claim is off by r times it.
+            self.error = self.error * foretell(self, label)
+        return hidden
+
+
+def mask_value_forger(error: Ext) -> type[MaskValueForger]:
+    return type("Forger", (MaskValueForger,), {"error": error})
+
+
 class Recording:
     """Makes a ledger that changes one message, and remembers every challenge of its run.
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.soundness.foretelling import Recording, round_forger
+from tests.soundness.foretelling import Recording, mask_value_forger, round_forger, value_forger
 from tests.support.alone import accepted, foretell, prove_alone
 from tests.support.opened import Opened, opened
 from tests.unit.protocols import test_fractions, test_loss, test_unroll
@@ -169,33 +169,13 @@ def test_in_row_round() -> None:
 def test_claimed_values() -> None:
     """g known before the claimed values: two errors that cancel in the batch."""
     case = opened()
-
-    class Forger(ProverLedger):
-        def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
-            if label == "values":
-                g = foretell(self, "m/batch")
-                values = [values[0] - g, values[1] + 1, *values[2:]]
-            return super().send(label, values)
-
     for forgets in ("values", ""):
-        assert accepted(case.count, *case.parties(), forgets, make=Forger) == bool(forgets)
+        assert accepted(case.count, *case.parties(), forgets, make=value_forger(ONE)) == bool(forgets)
 
 
 def test_mask_value() -> None:
     """gamma known before the masked value: it takes up gamma times the error."""
     case = opened(layout=[[("a", 0, 3)]])
-
-    class Forger(ProverLedger):
-        error = ERROR
-
-        def send(self, label: str, values: Sequence[Ext]) -> list[Affine]:
-            if label == "m/mask-value":
-                values = [values[0] - foretell(self, "m/gamma") * self.error]
-            hidden = super().send(label, values)
-            if label == "m/in-row":
-                # g(1) is off by the error, so the next claim is off by r times it.
-                self.error = self.error * foretell(self, label)
-            return hidden
-
     for forgets in ("m/mask-value", ""):
-        assert accepted(case.count, *false_opening(case).parties(), forgets, make=Forger) == bool(forgets)
+        fooled = accepted(case.count, *false_opening(case).parties(), forgets, make=mask_value_forger(ERROR))
+        assert fooled == bool(forgets)

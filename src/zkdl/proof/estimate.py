@@ -229,7 +229,7 @@ def _lookups_s(leaves: LeafLayout, rates: Rates) -> float:
 def _witness_s(public: SegmentPublic, rates: Rates) -> float:
     """Re-execution of the steps, and the multiplicities."""
     run, leaves = public.run, public.layout.leaves
-    weights = sum(a * b for a, b in zip(run.widths[:-1], run.widths[1:], strict=True))
+    weights = run.weight_count
     rows = 1 << public.layout.log_batch
     step = PRODUCTS * rows * weights * rates.product + PASSES_PER_WEIGHT * weights * rates.passed
     step += PASSES_PER_UNIT * rows * sum(run.widths) * rates.passed

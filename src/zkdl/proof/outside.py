@@ -27,8 +27,7 @@ def _matches(expected: Any, found: Any) -> bool:
     if isinstance(expected, dict):
         return isinstance(found, dict) and all(k in found and _matches(v, found[k]) for k, v in expected.items())
     if isinstance(expected, list):
-        pairs = zip(expected, found, strict=False) if isinstance(found, list) else ()
-        return isinstance(found, list) and len(expected) == len(found) and all(_matches(*pair) for pair in pairs)
+        return isinstance(found, list) and len(expected) == len(found) and all(map(_matches, expected, found))
     return type(expected) is type(found) and bool(expected == found)
 
 

@@ -125,10 +125,6 @@ def tree(leaves: LeafLayout, level: Level) -> Need:
     return Need(small, whole - small)
 
 
-def _parameters(run: RunStatement) -> int:
-    return sum(a * b for a, b in zip(run.widths[:-1], run.widths[1:], strict=True))
-
-
 def _data(run: RunStatement) -> int:
     """Features and labels, int32."""
     return 4 * run.examples * (run.widths[0] + 1)
@@ -142,11 +138,11 @@ def segment(public: SegmentPublic, level: Level) -> Need:
     virtual = sum(row * column.rows for (name, _), column in layout.columns.items() if name in ("z_hi", "p_hi", "q"))
     columns = row * code.rows + virtual
     # Both ends as integers, their matrices, their codes.
-    held = 16 * _parameters(run) + 16 * weights.rows * weights.row + 2 * code_bytes(weights, level)
+    held = 16 * run.weight_count + 16 * weights.rows * weights.row + 2 * code_bytes(weights, level)
     slots = 4 * run.widths[0] << (layout.log_steps + layout.log_batch)
     fractions = tree(layout.leaves, level)
     # While steps run: float64 copies of the weights, in one limb or two; the features once more in the other order.
-    running = 16 * _parameters(run) + slots
+    running = 16 * run.weight_count + slots
     proving = code_bytes(code, level) + fractions.memory
     memory = INTERPRETER_BYTES + _data(run) + held + slots + max(running, proving)
     disk = fractions.disk

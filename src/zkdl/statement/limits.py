@@ -46,7 +46,7 @@ def run_excess(run: RunStatement) -> Excess | None:
     return _first(
         {
             "width": (max(run.widths), MAX_WIDTH),
-            "weights": (sum(a * b for a, b in zip(run.widths[:-1], run.widths[1:], strict=True)), MAX_WEIGHTS),
+            "weights": (run.weight_count, MAX_WEIGHTS),
             "examples": (run.examples, MAX_EXAMPLES),
             "dataset entries": (run.examples * (run.widths[0] + run.widths[-1]), MAX_DATA_ENTRIES),
             "steps": (run.steps, MAX_STEPS),

@@ -132,6 +132,11 @@ class RunStatement:
         return len(self.widths) - 1
 
     @property
+    def weight_count(self) -> int:
+        """Entries of all weight matrices, biases not counted."""
+        return sum(a * b for a, b in zip(self.widths[:-1], self.widths[1:], strict=True))
+
+    @property
     def classes(self) -> int:
         return self.widths[-1]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,20 +23,16 @@ class LiveMatrix:
 
     def __init__(self, matrix: Int, limb_bits: int) -> None:
         self._bits = limb_bits
-        self._integers: Int | None = matrix.copy()
+        self._integers: Int | None
         self.parts: SplitMatrix
-        self._settle(max(int(matrix.max()), -int(matrix.min())))
+        self._keep(matrix)
+        if self._integers is matrix:
+            self._integers = matrix.copy()
 
-    def _settle(self, largest: int) -> None:
-        """Choose how the new values are kept."""
-        if self._integers is None:
-            if largest > 1 << self._bits:
-                self._integers = self.parts.limbs[0].astype(np.int64)
-                self.parts = split(self._integers, self._bits)
-            return
-        self.parts = split(self._integers, self._bits)
-        if len(self.parts.limbs) == 1:
-            self._integers = None
+    def _keep(self, integers: Int) -> None:
+        """In float64 alone where one limb holds them all."""
+        self.parts = split(integers, self._bits)
+        self._integers = None if len(self.parts.limbs) == 1 else integers
 
     def integers(self) -> Int:
         """A copy in int64."""
@@ -48,10 +42,14 @@ class LiveMatrix:
         self, backend: Backend, left: NDArray[np.int32], right: NDArray[np.int32], factor: int, limit: int
     ) -> None:
         """Subtract factor * left^T right; |left^T right| <= limit."""
-        if self._integers is None and (1 << self._bits) + abs(factor) * limit >= EXACT:
-            self._integers = self.parts.limbs[0].astype(np.int64)
-        matrix: NDArray[Any] = self.parts.limbs[0] if self._integers is None else self._integers
-        self._settle(backend.subtract_products(matrix, left, right, factor))
+        if self._integers is None and (1 << self._bits) + abs(factor) * limit < EXACT:
+            largest = backend.subtract_products(self.parts.limbs[0], left, right, factor)
+            if largest > 1 << self._bits:
+                self._keep(self.integers())
+            return
+        integers = self.integers() if self._integers is None else self._integers
+        backend.subtract_products(integers, left, right, factor)
+        self._keep(integers)
 
 
 class LiveWeights:

@@ -12,8 +12,6 @@ from zkdl.statement.requantise import Requant
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.state import Scales
-from zkdl.statement.weights import Weights
-from zkdl.train.products import SplitMatrix, split
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,6 @@ class StepPlan:
     backward: tuple[Requant, ...]
     limb_bits: tuple[int, ...]
     exponential: NDArray[np.int64]
-
-    def split(self, weights: Weights) -> list[SplitMatrix]:
-        """Every W_l, ready for products in both directions."""
-        return [split(matrix, bits) for matrix, bits in zip(weights.W, self.limb_bits, strict=True)]
 
 
 def product_limb_bits(run: RunStatement) -> tuple[int, ...]:
