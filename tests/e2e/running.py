@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -92,10 +93,15 @@ def spawn(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     return _child([sys.executable, "-m", "zkdl.cli.main", *(str(argument) for argument in arguments)], options)
 
 
+def _take_interrupts() -> None:
+    """A shell starts what it runs in the background with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _child(command: list[str], options: dict[str, Any]) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
-    return subprocess.Popen(command, **{**pipes, **options})
+    return subprocess.Popen(command, **{"preexec_fn": _take_interrupts, **pipes, **options})
 
 
 def ended(process: subprocess.Popen[str], timeout: float = 60) -> Outcome:
