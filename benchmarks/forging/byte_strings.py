@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.support.container import HEAD, Container, container
+from tests.support.container import Container, container
+from tests.support.header import HEAD
 
 from benchmarks.forging.base import ACCEPTED, SETS, TINY, Forgery, Random, Tried, crash, first, second, small_parameters
 from benchmarks.forging.containers import container as pack_container

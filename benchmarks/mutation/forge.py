@@ -19,7 +19,7 @@ from benchmarks.mutation import headers, isolate, store
 from benchmarks.mutation.sites import Mutant, module_path, mutants
 from benchmarks.mutation.store import Forgery
 from benchmarks.mutation.trial import attempt, order
-from benchmarks.mutation.verifiers import SOURCE, all_mutants, load
+from benchmarks.mutation.verifiers import SOURCE, WEAK, all_mutants, load
 
 # What the prover does by itself where the verifier has its own line.
 OTHER_SIDE = {
@@ -67,8 +67,32 @@ def _candidates(mutant: Mutant) -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield from cheats.repertoire(("ce", "mse") if mutant.kind in MIRRORED else ("mse",))
 
 
-def search(mutant: Mutant, limit_s: float) -> tuple[str, bytes] | None:
-    """A container that the mutant accepts and that is no honest one: a false one, or else a mirrored true one."""
+def sound_statements() -> frozenset[str]:
+    """Changed statements that break no rule after all: names of those that the unchanged verifier accepts."""
+
+    def body() -> frozenset[str]:
+        from benchmarks.mutation.statements import broken_chains, broken_rules
+
+        ask, found = load("main"), set()
+        with tempfile.TemporaryDirectory() as name:
+            for label, make in (*broken_chains(), *broken_rules()):
+                try:
+                    data = make()
+                except Exception:  # noqa: BLE001 - most break a rule that the prover knows
+                    continue
+                if ask(data, {}, Path(name))[0] == "accepted":
+                    found.add(label)
+        return frozenset(found)
+
+    names: frozenset[str] = isolate.run([], body, 300)
+    return names
+
+
+def search(mutant: Mutant, limit_s: float, sound: frozenset[str] = frozenset()) -> tuple[str, bytes] | None:
+    """A container that the mutant accepts and that is no honest one: a false one, or else a mirrored true one.
+
+    sound: names of candidates that prove nothing false.
+    """
 
     def body() -> tuple[str, bytes] | None:
         from benchmarks.mutation import cheats
@@ -88,6 +112,8 @@ def search(mutant: Mutant, limit_s: float) -> tuple[str, bytes] | None:
             for label, make in _candidates(mutant):
                 if time.process_time() > ends:
                     break
+                if label in sound:
+                    continue
                 try:
                     data = make()
                 except Exception:  # noqa: BLE001 - not everything can be proven without every check
@@ -147,7 +173,14 @@ def cheats_alone(limit_s: float) -> list[Forgery]:
                     made.append((label, make()))
         return made
 
+    def weak() -> list[tuple[str, bytes]]:
+        from benchmarks.mutation import cheats, runs
+
+        runs.use(WEAK)
+        return [(f"{name}: fewer columns than the promise needs", cheats.honest(name)) for name in ("one", "hidden")]
+
     found = isolate.run([], body, limit_s)
+    found += isolate.run([], weak, limit_s)
     return [Forgery(label, "zkdl.protocols.opening", data, label.split(":")[0]) for label, data in found]
 
 
@@ -155,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=20, help="seconds of processor time per mutant")
     parser.add_argument("--only", default="", help="mutants whose name has this")
+    parser.add_argument("--basis", action="store_true", help="only what needs no mutant")
     parser.add_argument("--add", action="store_true", help="keep the stored corpus and add to it")
     given = parser.parse_args()
     corpus: Sequence[Forgery]
@@ -164,10 +198,12 @@ def main() -> None:
         make_honest()
         corpus = [*plain(), *cheats_alone(120)]
         for verifier in ("main", "reference"):
-            if (wrong := attempt(verifier, [], corpus, [], 120)).how != "survived":
+            if (wrong := attempt(verifier, [], corpus, list(store.honest().values()), 120)).how != "survived":
                 raise ValueError(f"the {verifier} verifier: {wrong}")
         store.save(list(corpus))
-    found = list(corpus)
+    if given.basis:
+        return
+    found, sound = list(corpus), sound_statements()
     # First what decides soundness: relations, claims, transcript.
     for mutant in sorted(all_mutants("main"), key=lambda mutant: mutant.kind not in MIRRORED):
         if (
@@ -175,9 +211,11 @@ def main() -> None:
             or attempt("main", [mutant], order(mutant, found, ""), [], 20).how == "accepted"
         ):
             continue
-        forged = search(mutant, given.limit)
+        forged = search(mutant, given.limit, sound)
         if forged is None or not refused(forged[1], {}):
-            print(json.dumps({"mutant": mutant.name, "forged": None}), flush=True)
+            # A container that only the mutant accepts, or none at all: the second case may be a hole, or no cheat.
+            known = {} if forged is None else {"accepted by an unchanged verifier": forged[0]}
+            print(json.dumps({"mutant": mutant.name, "forged": None, **known}), flush=True)
             continue
         shape = forged[0].split(":")[0]
         start = shape if shape in store.honest() else "hidden"

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.container import HEAD, header_of, with_header
+from tests.support.header import HEAD, header_of, with_header
 
 
 def encoded(value: Any) -> bytes:

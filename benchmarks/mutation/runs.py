@@ -20,7 +20,7 @@ from tests.support.container import SMALL
 from tests.support.tiny import KEYS, SETS, Tiny, second_segment, tiny_run
 from tests.support.trainer import Cheat
 
-from benchmarks.mutation.verifiers import BITS, LOG_PAD_ROW, QUERY_BITS, SET
+from benchmarks.mutation.verifiers import SET, SIZES
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import commit_weights
 from zkdl.proof.format import write_container
@@ -30,11 +30,17 @@ from zkdl.statement import bounds
 from zkdl.statement.segment import Scales
 from zkdl.statement.weights import Weights
 
-tiny_module.TINY = ParameterSet(
-    SET, soundness_bits=BITS, query_bits=QUERY_BITS, log_pad_row=LOG_PAD_ROW, test_only=True
-)
+
+
+def use(name: str) -> None:
+    """The parameter set of what is made from now on."""
+    bits, query_bits, row = SIZES[name]
+    tiny_module.TINY = ParameterSet(name, soundness_bits=bits, query_bits=query_bits, log_pad_row=row, test_only=True)
+    SETS[name] = tiny_module.TINY
+
+
 SETS.clear()
-SETS[SET] = tiny_module.TINY
+use(SET)
 
 
 @dataclass(frozen=True)
