@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.header import header_of, with_header
+
 from benchmarks.mutation import headers, isolate, store
 from benchmarks.mutation.sites import Mutant, module_path, mutants
 from benchmarks.mutation.store import Forgery
@@ -39,7 +41,15 @@ OTHER_SIDE = {
     ],
     "zkdl.proof.certificate:verify:require:1": ["zkdl.proof.certificate:prove:require:0"],
 }
-STATEMENT = ("zkdl.proof.chain", "zkdl.proof.verify", "zkdl.proof.run_certificates")
+RULES = [
+    "zkdl.statement.canonical:require:raise:0",
+    "zkdl.statement.requantise:_requant.need:raise:0",
+    "zkdl.statement.bounds:_check_product:raise:0",
+    "zkdl.statement.run:RunStatement._validate_committed_bounds:raise:0",
+    "zkdl.statement.schedule:update_integer:raise:0",
+    "zkdl.statement.schedule:update_integer:raise:1",
+]
+"""Without these no statement breaks a rule."""
 MIRRORED = {"constraint", "claim", "absorb", "bind"}
 
 
@@ -53,12 +63,6 @@ def both_sides(mutant: Mutant) -> list[Mutant]:
 
 
 def _candidates(mutant: Mutant) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    if mutant.module.startswith("zkdl.statement") or mutant.module in STATEMENT:
-        from benchmarks.mutation.statements import broken_chains, broken_rules
-
-        yield from broken_chains()
-        yield from broken_rules()
-        return
     from benchmarks.mutation import cheats
 
     if "weights" in mutant.function or "transposed" in mutant.function:
@@ -67,32 +71,8 @@ def _candidates(mutant: Mutant) -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield from cheats.repertoire(("ce", "mse") if mutant.kind in MIRRORED else ("mse",))
 
 
-def sound_statements() -> frozenset[str]:
-    """Changed statements that break no rule after all: names of those that the unchanged verifier accepts."""
-
-    def body() -> frozenset[str]:
-        from benchmarks.mutation.statements import broken_chains, broken_rules
-
-        ask, found = load("main"), set()
-        with tempfile.TemporaryDirectory() as name:
-            for label, make in (*broken_chains(), *broken_rules()):
-                try:
-                    data = make()
-                except Exception:  # noqa: BLE001 - most break a rule that the prover knows
-                    continue
-                if ask(data, {}, Path(name))[0] == "accepted":
-                    found.add(label)
-        return frozenset(found)
-
-    names: frozenset[str] = isolate.run([], body, 300)
-    return names
-
-
-def search(mutant: Mutant, limit_s: float, sound: frozenset[str] = frozenset()) -> tuple[str, bytes] | None:
-    """A container that the mutant accepts and that is no honest one: a false one, or else a mirrored true one.
-
-    sound: names of candidates that prove nothing false.
-    """
+def search(mutant: Mutant, limit_s: float) -> tuple[str, bytes] | None:
+    """A container that the mutant accepts and that is no honest one: a false one, or else a mirrored true one."""
 
     def body() -> tuple[str, bytes] | None:
         from benchmarks.mutation import cheats
@@ -112,8 +92,6 @@ def search(mutant: Mutant, limit_s: float, sound: frozenset[str] = frozenset()) 
             for label, make in _candidates(mutant):
                 if time.process_time() > ends:
                     break
-                if label in sound:
-                    continue
                 try:
                     data = make()
                 except Exception:  # noqa: BLE001 - not everything can be proven without every check
@@ -184,6 +162,45 @@ def cheats_alone(limit_s: float) -> list[Forgery]:
     return [Forgery(label, "zkdl.protocols.opening", data, label.split(":")[0]) for label, data in found]
 
 
+def statements(limit_s: float) -> list[Forgery]:
+    """One container and more for every rule of a statement, which breaks this rule and no other."""
+
+    def names() -> list[str]:
+        from benchmarks.mutation import statements
+
+        return statements.single_rules()
+
+    def broken() -> list[tuple[str, bytes]]:
+        from benchmarks.mutation import statements
+
+        return [*statements.without_rules(labels), *statements.broken_chains()]
+
+    def headers_alone() -> list[tuple[str, str, Any, Any]]:
+        from benchmarks.mutation import statements
+
+        return list(statements.headers_alone([label for label in labels if label not in proven]))
+
+    def judged() -> list[bool]:
+        asked = [load(verifier) for verifier in ("main", "reference")]
+        with tempfile.TemporaryDirectory() as name:
+            return [all(ask(data, {}, Path(name))[0] == "refused" for ask in asked) for _, data, _ in made]
+
+    labels = isolate.run([], names, limit_s)
+    made = [(label, data, label.split(":")[0]) for label, data in isolate.run(list(map(_named, RULES)), broken, limit_s)]
+    proven = {label for label, _, _ in made}
+    for label, shape, run, segment in isolate.run([], headers_alone, limit_s):
+        data = store.honest()[shape]
+        fields = json.loads(header_of(data))
+        fields.update(run=run, segments=[segment, *fields["segments"][1:]])
+        made.append((f"{label}, header only", with_header(data, headers.encoded(fields)), shape))
+    verdicts = isolate.run([], judged, limit_s)
+    for (label, _, _), verdict in zip(made, verdicts, strict=True):
+        if not verdict:
+            print(f"NOT REFUSED by both verifiers: {label}", flush=True)
+    kept = [entry for entry, verdict in zip(made, verdicts, strict=True) if verdict]
+    return [Forgery(label, "zkdl.statement", data, shape) for label, data, shape in kept]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=20, help="seconds of processor time per mutant")
@@ -196,22 +213,23 @@ def main() -> None:
         corpus = store.load()
     else:
         make_honest()
-        corpus = [*plain(), *cheats_alone(120)]
+        corpus = [*plain(), *cheats_alone(120), *statements(600)]
         for verifier in ("main", "reference"):
             if (wrong := attempt(verifier, [], corpus, list(store.honest().values()), 120)).how != "survived":
                 raise ValueError(f"the {verifier} verifier: {wrong}")
         store.save(list(corpus))
     if given.basis:
         return
-    found, sound = list(corpus), sound_statements()
+    found = list(corpus)
     # First what decides soundness: relations, claims, transcript.
     for mutant in sorted(all_mutants("main"), key=lambda mutant: mutant.kind not in MIRRORED):
         if (
             given.only not in mutant.name
+            or mutant.module.startswith("zkdl.statement")
             or attempt("main", [mutant], order(mutant, found, ""), [], 20).how == "accepted"
         ):
             continue
-        forged = search(mutant, given.limit, sound)
+        forged = search(mutant, given.limit)
         if forged is None or not refused(forged[1], {}):
             # A container that only the mutant accepts, or none at all: the second case may be a hole, or no cheat.
             known = {} if forged is None else {"accepted by an unchanged verifier": forged[0]}
