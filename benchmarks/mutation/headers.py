@@ -104,6 +104,14 @@ def _broken_values(data: bytes) -> Iterator[tuple[str, bytes]]:
         with_header(data, encoded({**fields, "sections": [["date", sections[0][1]], *sections[1:]]})),
     )
     yield "a section less", with_header(data, encoded({**fields, "sections": sections[:-1]}))[: -sections[-1][1]]
+    first, last = sections[0][1], sections[-1][1]
+    alone = encoded({**fields, "segments": [], "sections": [sections[0], sections[-1]]})
+    yield "no segments", data[:12] + len(alone).to_bytes(4, "little") + alone + data[end : end + first] + data[-last:]
+    many = {f"field-{number:03}": 0 for number in range(100)}
+    yield "100 fields more", with_header(data, encoded({**fields, **many}))
+    yield "a fraction", with_header(data, header_of(data).replace(b'"batch":2', b'"batch":2.0'))
+    yield "a header of 100 MB", data[:12] + struct.pack("<I", 100_000_000) + data[16:]
+    yield "many values", with_header(data, b"[" + b"0," * (1 << 19) + b"0]")
     yield "no sections", with_header(data, encoded({**fields, "sections": []}))[: HEAD + 0]
     yield "another parameter set", with_header(data, encoded(_replaced(fields, ("run", "parameter_set"), "other")))
     yield "zkdl-100", with_header(data, encoded(_replaced(fields, ("run", "parameter_set"), "zkdl-100")))

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,7 +30,6 @@ from zkdl.proof.prover_tables import SegmentWitness
 from zkdl.statement import bounds
 from zkdl.statement.segment import Scales
 from zkdl.statement.weights import Weights
-
 
 
 def use(name: str) -> None:
@@ -153,14 +153,17 @@ def committed(tiny: Tiny, weights: Weights) -> Tiny:
 
 
 @contextmanager
-def sent_otherwise(ending: str, change: Callable[[np.ndarray], None]) -> Iterator[None]:
-    """Messages whose label has this ending are changed before they are sent; the prover goes on from there."""
+def sent_otherwise(ending: str, change: Callable[[np.ndarray], None], only: int | None = None) -> Iterator[None]:
+    """Messages whose label has this ending are changed before they are sent; the prover goes on from there.
+
+    only: which of them, counted from 0 in the order in which sections are proven; all by default.
+    """
     from zkdl.transcript.channel import ProverChannel
 
-    send = ProverChannel.send_elements
+    send, seen = ProverChannel.send_elements, count()
 
     def sending(self: Any, label: str, values: np.ndarray) -> None:
-        if label.endswith(ending):
+        if label.endswith(ending) and only in (None, next(seen)):
             values = values.copy()
             change(values)
         send(self, label, values)

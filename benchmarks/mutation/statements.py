@@ -13,7 +13,7 @@ from unittest.mock import patch
 from tests.support.tiny import Tiny, second_segment
 
 from benchmarks.mutation import runs
-from benchmarks.mutation.runs import SHAPES, Parts, build, edited, grown, start
+from benchmarks.mutation.runs import SHAPES, Parts, build, edited, grown, other_weights, start
 
 Json = dict[str, Any]
 Change = Callable[[Json, Json], None]
@@ -293,9 +293,9 @@ def broken_chains() -> Iterator[tuple[str, bytes]]:
     tiny = start(replace(SHAPES["one"], segments=2))
     no_segment = start(SHAPES["one"])
 
-    with _second(lambda segment: replace(segment, index=2)):
+    with _second(lambda weights: weights, lambda segment: replace(segment, index=2)):
         yield "one: the second segment has number 2", build(tiny, 2)
-    with _second(lambda segment: replace(segment, w_in=replace(segment.w_in, root="11" * 32))):
+    with _second(lambda weights: other_weights(weights, 0), lambda segment: segment):
         yield "one: the second segment starts from other weights", build(tiny, 2)
     yield "one: segments twice", build(tiny, 2, Parts(order=lambda made: [made[0], made[0]]))
     state = Tiny.state
@@ -310,11 +310,11 @@ def broken_chains() -> Iterator[tuple[str, bytes]]:
 
 
 @contextmanager
-def _second(change: Callable[[Any], Any]) -> Iterator[None]:
-    """Second segments have another statement."""
+def _second(start_from: Callable[[Any], Any], change: Callable[[Any], Any]) -> Iterator[None]:
+    """Second segments have other weights at their start, or another statement."""
 
-    def changed(*arguments: Any, **named: Any) -> Tiny:
-        made = second_segment(*arguments, **named)
+    def changed(tiny: Tiny, weights: Any, key: bytes, **named: Any) -> Tiny:
+        made = second_segment(tiny, start_from(weights), key, **named)
         return replace(made, segment=change(made.segment))
 
     with patch.object(runs, "second_segment", changed):
