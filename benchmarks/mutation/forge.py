@@ -50,6 +50,8 @@ RULES = [
     "zkdl.statement.schedule:update_integer:raise:1",
 ]
 """Without these no statement breaks a rule."""
+SMALL = 2048
+"""Bytes of a forgery that is stored whether it kills a mutant or not."""
 MIRRORED = {"constraint", "claim", "absorb", "bind"}
 
 
@@ -205,14 +207,24 @@ def statements(limit_s: float) -> list[Forgery]:
     return [Forgery(label, "zkdl.statement", data, shape) for label, data, shape in kept]
 
 
+def pruned(corpus: Sequence[Forgery], killers: set[str]) -> list[Forgery]:
+    """Forgeries that kill a mutant, and those that cost next to nothing; a file of 100 kB that kills nothing is left out."""
+    return [entry for entry in corpus if entry.name in killers or store.size(entry) <= SMALL]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=20, help="seconds of processor time per mutant")
     parser.add_argument("--only", default="", help="mutants whose name has this")
+    parser.add_argument("--prune", action="store_true", help="drop large forgeries that kills.json does not name")
     parser.add_argument("--basis", action="store_true", help="only what needs no mutant")
     parser.add_argument("--add", action="store_true", help="keep the stored corpus and add to it")
     given = parser.parse_args()
     corpus: Sequence[Forgery]
+    if given.prune:
+        killers = json.loads((Path(__file__).parent / "kills.json").read_text(encoding="utf-8"))
+        store.save(pruned(store.load(), set(killers.values())))
+        return
     if given.add:
         corpus = store.load()
     else:

@@ -58,6 +58,12 @@ def broken_files(data: bytes) -> Iterator[tuple[str, bytes]]:
         "a field of the format more",
         with_header(data, encoded(_replaced(fields, ("run", "format"), {**fields["run"]["format"], "more": 1}))),
     )
+    for place in ((), ("scales",), ("limbs",), ("w_in",), ("w_out",)):
+        where, inside = ("segments", 0, *place), fields["segments"][0]
+        for step in place:
+            inside = inside[step]
+        more = {**inside, "more": 1}
+        yield f"a field of {'.'.join(map(str, where))} more", with_header(data, encoded(_replaced(fields, where, more)))
     yield from _broken_values(data)
 
 

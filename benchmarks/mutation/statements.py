@@ -209,6 +209,8 @@ COMPOUND: dict[str, tuple[str, Change]] = {
 
 def _edits() -> Iterator[tuple[str, Tiny, Change, bool]]:
     """Changes of a statement: name, run, change, and whether the bounds of the weights follow it."""
+    for label, (name, change) in COMPOUND.items():
+        yield f"{name}: {label}", start(replace(SHAPES[name], segments=1)), change, True
     for name in ("one", "mse", "hidden", "ce"):
         tiny = start(replace(SHAPES[name], segments=1))
         for kind, table in (("run", RUN), ("segment", SEGMENT)):
@@ -223,8 +225,6 @@ def _edits() -> Iterator[tuple[str, Tiny, Change, bool]]:
             ("a later segment from the seed", _later),
         ):
             yield f"{name}: {label}", tiny, change, True
-    for label, (name, change) in COMPOUND.items():
-        yield f"{name}: {label}", start(replace(SHAPES[name], segments=1)), change, True
 
 
 def _broken(tiny: Tiny, change: Change, follow: bool) -> set[str]:

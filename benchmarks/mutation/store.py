@@ -72,6 +72,11 @@ def _changes(old: bytes, new: bytes) -> list[tuple[int, int, bytes]]:
     return [(head, len(old) - tail, new[head : len(new) - tail])]
 
 
+def size(forgery: Forgery, folder: Path = CORPUS) -> int:
+    """Bytes in which a forgery differs from its honest container, compressed."""
+    return len(zlib.compress(b"".join(new for _, _, new in _changes(honest(folder)[forgery.honest], forgery.data))))
+
+
 def _equal(one: bytes, two: bytes, limit: int) -> int:
     """How many bytes at the start are the same, at most `limit`."""
     low = 0

@@ -21,18 +21,19 @@ from benchmarks.mutation.verifiers import all_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 CAUGHT = Path(__file__).parent / "tests.json"
-SOUNDNESS = ["tests/soundness/test_tampered_messages.py", "tests/soundness/test_every_entry.py"]
-CONTAINERS = ["tests/soundness/test_container.py", "tests/soundness/test_missing_work.py", "tests/unit/test_limits.py", "tests/e2e/test_hostile_headers.py"]
+NAMED = "tests/soundness/test_rules_are_named.py"
+CONTAINERS = ["tests/soundness/test_container.py", "tests/unit/test_limits.py", "tests/e2e/test_hostile_headers.py"]
 LIKELY = {
-    "zkdl.reference": ["tests/reference/test_headers.py", "tests/soundness/test_missing_work.py", "tests/reference"],
-    "zkdl.statement": ["tests/unit/statement", "tests/unit/test_limits.py", "tests/soundness/test_holes_of_the_statement.py"],
-    "zkdl.proof": ["tests/unit/proof", *CONTAINERS, "tests/e2e/test_verify.py", "tests/soundness/test_data_proof.py", *SOUNDNESS],
-    "zkdl.protocols": ["tests/unit/protocols", *SOUNDNESS],
-    "zkdl.commitment": ["tests/unit/commitment", *SOUNDNESS],
-    "zkdl.hiding": ["tests/unit/hiding", *SOUNDNESS],
-    "zkdl.transcript": ["tests/unit/transcript", *SOUNDNESS],
-    "zkdl.algebra": ["tests/kernels/test_laws.py"],
-}  # fmt: skip
+    "zkdl.reference": ["tests/reference/test_rules.py", "tests/soundness/test_missing_work.py"],
+    "zkdl.statement": ["tests/unit/statement", NAMED, "tests/unit/test_limits.py"],
+    "zkdl.proof.outside": [NAMED, "tests/e2e/test_verify.py"],
+    "zkdl.proof": [NAMED, "tests/soundness/test_missing_work.py", "tests/e2e/test_verify.py", *CONTAINERS],
+    "zkdl.protocols": [NAMED, "tests/unit/protocols"],
+    "zkdl.commitment": [NAMED, "tests/unit/commitment"],
+    "zkdl.hiding": [NAMED, "tests/unit/hiding"],
+    "zkdl.transcript": [NAMED, "tests/unit/transcript"],
+    "zkdl.algebra": ["tests/unit/protocols/test_fractions.py", "tests/kernels/test_laws.py"],
+}
 """Tests by the beginning of a module's name, the most likely first."""
 
 
