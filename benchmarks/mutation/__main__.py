@@ -18,12 +18,12 @@ from typing import Any
 from benchmarks.mutation import store
 from benchmarks.mutation.sites import Mutant
 from benchmarks.mutation.store import Forgery
-from benchmarks.mutation.suite import CAUGHT, first_failure
+from benchmarks.mutation.suite import CAUGHT, EXPLAINED, first_failure
 from benchmarks.mutation.trial import Outcome, Places, attempt, order, places
 from benchmarks.mutation.verifiers import all_mutants
 
 HERE = Path(__file__).parent
-KILLS, EXPLAINED = HERE / "kills.json", HERE / "explained.json"
+KILLS = HERE / "kills.json"
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -60,6 +60,7 @@ SHAPES = {
     "mse": Shape((2, 3, 2), "mse", (True, False)),
     "one": Shape((3, 2), "mse", (True,)),
     "hidden": Shape((2, 2, 2), "ce", (True, True), seeded=False, segments=2),
+    "committed": Shape((2, 2), "mse", (True,), seeded=False),
     "deep": Shape((2, 3, 3, 2), "mse", (False, True, True), seeded=False),
 }
 

@@ -67,7 +67,7 @@ RUN: dict[tuple[Any, ...], list[Any]] = {
     ("format", "activation_bits"): [1, 0, 17],
     ("format", "gradient_bits"): [1, 17],
     ("format", "weight_frac"): [3, 41],
-    ("format", "feature_bits"): [0, 17],
+    ("format", "feature_bits"): [0],
     ("format", "feature_min"): [-1, 1],
     ("format", "feature_frac"): [-1, 33],
     ("format", "logit_bits"): [1, 17],
@@ -165,10 +165,10 @@ COMPOUND: dict[str, tuple[str, Change]] = {
         "deep",
         _twice("init_bias_bound", "bias_bound", lambda old: [1, *old[1:]]),
     ),
-    "a bound that is no power of two": ("hidden", _twice("init_weight_bound", "weight_bound", _all(3))),
-    "a bound of biases that is no power of two": ("hidden", _twice("init_bias_bound", "bias_bound", _all(3))),
-    "a bound of biases of 0": ("hidden", _twice("init_bias_bound", "bias_bound", _all(0))),
-    "a root in capitals": ("hidden", _twice("init_root", "root", str.upper)),
+    "a bound that is no power of two": ("committed", _twice("init_weight_bound", "weight_bound", _all(3))),
+    "a bound of biases that is no power of two": ("committed", _twice("init_bias_bound", "bias_bound", _all(3))),
+    "a bound of biases of 0": ("committed", _twice("init_bias_bound", "bias_bound", _all(0))),
+    "a root in capitals": ("committed", _twice("init_root", "root", str.upper)),
     "features of -1 fraction bits": (
         "one",
         _together(_put(("run", "format", "feature_frac"), -1), _put(("segment", "scales", "fa", 0), -1)),
@@ -188,21 +188,21 @@ COMPOUND: dict[str, tuple[str, Change]] = {
     ),
     "the least learning rate": ("one", _put(("run", "schedule", 0, 1), 1)),
     "no whole batch": ("one", _together(_put(("run", "batch"), 5), _put(("run", "last_batch"), "drop"))),
-    "index -1 behind the start": ("hidden", _together(_later, _put(("segment", "index"), -1))),
-    "an index above the first step": ("hidden", _together(_later, _put(("segment", "index"), 3))),
-    "a later start of another step": ("hidden", _together(_later, _put((*W_IN, "step"), 3))),
+    "index -1 behind the start": ("committed", _together(_later, _put(("segment", "index"), -1))),
+    "an index above the first step": ("committed", _together(_later, _put(("segment", "index"), 3))),
+    "a later start of another step": ("committed", _together(_later, _put((*W_IN, "step"), 3))),
     "a later start with one bound more": (
-        "hidden",
+        "committed",
         _together(_later, _put((*W_IN, "weight_bound"), lambda old: [*old, 1])),
     ),
     "a later start with one bias bound more": (
-        "hidden",
+        "committed",
         _together(_later, _put((*W_IN, "bias_bound"), lambda old: [*old, 1])),
     ),
-    "a later start of negative bounds": ("hidden", _together(_later, _put((*W_IN, "weight_bound"), _all(-1)))),
-    "a later start of negative bias bounds": ("hidden", _together(_later, _put((*W_IN, "bias_bound"), _all(-1)))),
-    "a later start of bounds of 60 bits": ("hidden", _together(_later, _put((*W_IN, "weight_bound"), _all(1 << 60)))),
-    "a later start with a root in capitals": ("hidden", _together(_later, _put((*W_IN, "root"), str.upper))),
+    "a later start of negative bounds": ("committed", _together(_later, _put((*W_IN, "weight_bound"), _all(-1)))),
+    "a later start of negative bias bounds": ("committed", _together(_later, _put((*W_IN, "bias_bound"), _all(-1)))),
+    "a later start of bounds of 60 bits": ("committed", _together(_later, _put((*W_IN, "weight_bound"), _all(1 << 60)))),
+    "a later start with a root in capitals": ("committed", _together(_later, _put((*W_IN, "root"), str.upper))),
 }
 """Rules that say the same of two fields: both are changed."""
 
@@ -211,7 +211,7 @@ def _edits() -> Iterator[tuple[str, Tiny, Change, bool]]:
     """Changes of a statement: name, run, change, and whether the bounds of the weights follow it."""
     for label, (name, change) in COMPOUND.items():
         yield f"{name}: {label}", start(replace(SHAPES[name], segments=1)), change, True
-    for name in ("one", "mse", "hidden", "ce"):
+    for name in ("one", "mse", "committed", "ce"):
         tiny = start(replace(SHAPES[name], segments=1))
         for kind, table in (("run", RUN), ("segment", SEGMENT)):
             for where, values in table.items():

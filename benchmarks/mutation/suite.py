@@ -1,7 +1,8 @@
 """Tests of the suite on a mutant that no stored forgery kills: `python -m benchmarks.mutation.suite REPORT.json`.
 
 REPORT.json is what `python -m benchmarks.mutation --json` wrote. For every mutant in it that was not killed, the tests most
-likely to fail run on the mutant, up to the first one that does; its name is kept in tests.json.
+likely to fail run on the mutant, up to the first one that does; its name is kept in tests.json. Mutants that explained.json
+has are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from benchmarks.mutation.sites import Mutant
 from benchmarks.mutation.verifiers import all_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
-CAUGHT = Path(__file__).parent / "tests.json"
+CAUGHT, EXPLAINED = Path(__file__).parent / "tests.json", Path(__file__).parent / "explained.json"
 NAMED = "tests/soundness/test_rules_are_named.py"
 CONTAINERS = ["tests/soundness/test_container.py", "tests/unit/test_limits.py", "tests/e2e/test_hostile_headers.py"]
 LIKELY = {
@@ -78,11 +79,14 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60, help="seconds of processor time per mutant")
     parser.add_argument("--only", default="", help="mutants whose name has this")
     given = parser.parse_args()
+    explained = json.loads(EXPLAINED.read_text(encoding="utf-8")) if EXPLAINED.exists() else {}
     caught = json.loads(CAUGHT.read_text(encoding="utf-8")) if CAUGHT.exists() else {}
     for verifier, outcomes in json.loads(given.report.read_text(encoding="utf-8")).items():
         for mutant in all_mutants(verifier):
             outcome = outcomes.get(mutant.name, {"how": "accepted"})
-            if outcome["how"] in ("accepted", "crash") or given.only not in mutant.name or mutant.name in caught:
+            if outcome["how"] in ("accepted", "crash") or given.only not in mutant.name:
+                continue
+            if mutant.name in caught or mutant.name in explained:
                 continue
             found = first_failure(mutant, likely(mutant), given.limit)
             print(json.dumps({"mutant": mutant.name, "test": found}), flush=True)

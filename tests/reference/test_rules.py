@@ -68,6 +68,7 @@ LATER: tuple[Edit, ...] = (
 CASES: list[tuple[str, str, tuple[Edit, ...]]] = [
     ("weight_frac = 3", "one", (("run.format.weight_frac", 3),)),
     ("weight_frac = 41", "one", (("run.format.weight_frac", 41),)),
+    ("feature_bits = 17", "one", (("run.format.feature_bits", 17),)),
     ("STATEMENT: feature_min", "one", (("run.format.feature_min", -1),)),
     ("feature_frac = -1", "one", (("run.format.feature_frac", -1),)),
     ("feature_frac = 33", "one", (("run.format.feature_frac", 33),)),

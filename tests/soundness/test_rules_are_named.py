@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from benchmarks.mutation import store
+from benchmarks.mutation.headers import encoded
 from benchmarks.mutation.verifiers import SET, SIZES
 
-from tests.support.header import header_of
+from tests.support.header import header_of, with_header
+from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import ParameterSet
-from zkdl.errors import MalformedProof, NotProvable, Rejected
+from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, UsageError, VersionError
 from zkdl.proof import verify as verifier
-from zkdl.proof.format import _typed_header
+from zkdl.proof.format import _typed_header, read_header
+from zkdl.proof.outside import check_data
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
@@ -118,3 +124,78 @@ def test_sections_are_names_and_lengths(entry: list[Any]) -> None:
     fields["sections"][0] = entry
     with pytest.raises(MalformedProof, match="a section is a name and a length"):
         _typed_header(fields)
+
+
+def header_bytes(text: bytes) -> bytes:
+    return with_header(store.honest()["one"], text)
+
+
+def _broken(change: Callable[[Json], Any]) -> bytes:
+    fields = json.loads(header_of(store.honest()["one"]))
+    change(fields)
+    return header_bytes(encoded(fields))
+
+
+FILES = {
+    "ends inside its header": store.honest()["one"][:10],
+    "a number that is no integer": header_bytes(b'{"protocol":1.5}'),
+    "an integer that is too long": header_bytes(b"1" * 81),
+    "an object of too many fields": header_bytes(encoded({f"f{n:03}": 0 for n in range(100)})),
+    "more values than": header_bytes(b"[" + b"0," * (1 << 19) + b"0]"),
+    "the header is not JSON": header_bytes(b'{"protocol":'),
+    "the header is too long": store.honest()["one"][:12] + b"\xff" * 4,
+    "other fields than a header has": _broken(lambda fields: fields.update(more=1)),
+    "not in canonical form": header_bytes(header_of(store.honest()["one"]) + b" "),
+}
+
+
+@pytest.mark.parametrize("message", FILES)
+def test_a_broken_file_is_named(message: str) -> None:
+    with pytest.raises(MalformedProof, match=message):
+        read_header(io.BytesIO(FILES[message]))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        verifier.verify(tmp_path / "none", parameter_sets=SETS)
+
+
+def test_a_comparison_without_memory_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof is verified by then: the weights are not."""
+
+    def out_of_memory(*arguments: object) -> None:
+        raise MemoryError
+
+    path = tmp_path / "proof"
+    path.write_bytes(store.honest()["one"])
+    monkeypatch.setattr(verifier, "check_weights", out_of_memory)
+    with pytest.raises(ResourceError, match="too little memory"):
+        verifier.verify(path, parameter_sets=SETS, weights=tmp_path / "weights")
+
+
+@pytest.mark.parametrize(
+    ("message", "features", "labels"),
+    [
+        ("data of another shape", (3, 2), [0, 1, 0]),
+        ("data of another shape", (3, 3), [0, 1]),
+        ("not a class", (3, 3), [0, 2, 0]),
+        ("not a class", (3, 3), [0, -1, 0]),
+        ("not the committed data", (3, 3), [0, 1, 0]),
+    ],
+)
+def test_other_data(message: str, features: tuple[int, int], labels: list[int]) -> None:
+    header = read_header(io.BytesIO(store.honest()["one"]))
+    data = np.zeros(features, dtype=np.int32), np.array(labels, dtype=np.int32)
+    with pytest.raises(Rejected, match=message):
+        check_data(header, data, bytes(32), SETS[SET], get_backend())
+    with pytest.raises(UsageError, match="needs the dataset key"):
+        check_data(header, data, None, SETS[SET], get_backend())
+
+
+def test_nesting_of_every_depth_is_malformed() -> None:
+    """Reading and writing JSON may give up at different depths."""
+    fields = json.loads(header_of(store.honest()["one"]))
+    for depth in range(sys.getrecursionlimit() - 120, sys.getrecursionlimit() + 20):
+        text = encoded({**fields, "protocol": 0}).replace(b'"protocol":0', b'"protocol":' + b"[" * depth + b"]" * depth)
+        with pytest.raises((MalformedProof, VersionError)):
+            read_header(io.BytesIO(header_bytes(text)))
