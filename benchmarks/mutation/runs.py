@@ -53,6 +53,8 @@ class Shape:
     seeded: bool = True
     segments: int = 1
     examples: int = 3
+    weight_frac: int = 9
+    rate: int = 1 << 31
 
 
 SHAPES = {
@@ -60,7 +62,8 @@ SHAPES = {
     "mse": Shape((2, 3, 2), "mse", (True, False)),
     "one": Shape((3, 2), "mse", (True,)),
     "hidden": Shape((2, 2, 2), "ce", (True, True), seeded=False, segments=2),
-    "committed": Shape((2, 2), "mse", (True,), seeded=False),
+    # Few weight bits: the certificate of the initial weights is the largest section.
+    "committed": Shape((2, 2), "mse", (True,), seeded=False, weight_frac=5, rate=1 << 34),
     "deep": Shape((2, 3, 3, 2), "mse", (False, True, True), seeded=False),
 }
 
@@ -70,7 +73,8 @@ def start(shape: Shape, **changes: Any) -> Tiny:
     layers, formats = len(shape.widths) - 1, SMALL
     last = formats.gradient_bits - 1 if shape.loss == "ce" else formats.logit_frac
     scales = Scales((formats.feature_frac, *(1,) * (layers - 1), formats.logit_frac), (*(2,) * (layers - 1), last))
-    wanted: dict[str, Any] = {"batch": 2, "steps": 2, "weight_frac": 9, "formats": formats, "scales": scales, **changes}
+    wanted: dict[str, Any] = {"batch": 2, "steps": 2, "formats": formats, "scales": scales, **changes}
+    wanted |= {"weight_frac": shape.weight_frac, "rate": shape.rate}
     tiny = tiny_run(
         shape.widths, loss=shape.loss, examples=shape.examples, bias=shape.bias, seeded=shape.seeded, **wanted
     )

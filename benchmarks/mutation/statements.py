@@ -165,7 +165,7 @@ COMPOUND: dict[str, tuple[str, Change]] = {
         "deep",
         _twice("init_bias_bound", "bias_bound", lambda old: [1, *old[1:]]),
     ),
-    "a bound that is no power of two": ("committed", _twice("init_weight_bound", "weight_bound", _all(3))),
+    "a bound that is no power of two": ("committed", _twice("init_weight_bound", "weight_bound", _all(127))),
     "a bound of biases that is no power of two": ("committed", _twice("init_bias_bound", "bias_bound", _all(3))),
     "a bound of biases of 0": ("committed", _twice("init_bias_bound", "bias_bound", _all(0))),
     "a root in capitals": ("committed", _twice("init_root", "root", str.upper)),
@@ -201,7 +201,10 @@ COMPOUND: dict[str, tuple[str, Change]] = {
     ),
     "a later start of negative bounds": ("committed", _together(_later, _put((*W_IN, "weight_bound"), _all(-1)))),
     "a later start of negative bias bounds": ("committed", _together(_later, _put((*W_IN, "bias_bound"), _all(-1)))),
-    "a later start of bounds of 60 bits": ("committed", _together(_later, _put((*W_IN, "weight_bound"), _all(1 << 60)))),
+    "a later start of bounds of 60 bits": (
+        "committed",
+        _together(_later, _put((*W_IN, "weight_bound"), _all(1 << 60))),
+    ),
     "a later start with a root in capitals": ("committed", _together(_later, _put((*W_IN, "root"), str.upper))),
 }
 """Rules that say the same of two fields: both are changed."""
