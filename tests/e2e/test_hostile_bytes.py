@@ -14,7 +14,7 @@ from tests.e2e.running import Finished
 SECONDS = 2.0
 MEGABYTES = 500
 # Typed refusals of each reader; 0 is added where a header is well formed, as inspect verifies nothing.
-REFUSED = {"verify": {1, 3}, "refverify": {1, 2}, "inspect": {3}, "security": {1, 3}}
+REFUSED = {"verify": {1, 3}, "refverify": {1, 3}, "inspect": {3}, "security": {1, 3}}
 # A verdict, as every section before the end of the file is true: it takes what verifying takes.
 TRUE_UNTIL_THE_END = ("garbage-behind", "truncated-section")
 READS_ANY_SECTIONS = ("inspect", "security")

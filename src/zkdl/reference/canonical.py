@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import is_dataclass
 from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zkdl.reference.transcript import malformed
 
@@ -55,6 +55,9 @@ def build(kind: Any, value: Any, what: str) -> Any:
     elif get_origin(kind) is tuple:
         if isinstance(value, list) and len(value) == 2:
             return tuple(build(part, item, what) for part, item in zip(get_args(kind), value, strict=True))
+    elif get_origin(kind) is Literal:
+        if type(value) is int and value in get_args(kind):
+            return value
     elif kind is int:
         if type(value) is int and abs(value) < 2**63:
             return value

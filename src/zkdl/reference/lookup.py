@@ -107,7 +107,8 @@ class LeafClaims:
                 old = self.every.get(name, [ZERO] * len(every))
                 self.every[name] = [a + weight * scale for a, weight in zip(old, every, strict=True)]
                 self.virtual[name] = self.every[name][: lookup.units]
-        first, places = leaves.first_table, []
+        first = leaves.first_table
+        places: list[tuple[list[K], K, Sequence[int]]] = []
         for table, column in zip(leaves.tables, leaves.counts, strict=True):
             count = -(-table.rows >> leaves.log_row)
             rows = self.rows_table[first : first + count]

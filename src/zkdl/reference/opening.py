@@ -54,6 +54,7 @@ class Opening:
 
     def __init__(self, name: str, code: Code, roots: list[bytes], mask_root: bytes) -> None:
         self.name, self.code, self.roots, self.mask_root = name, code, roots, mask_root
+        self.at: list[int] = []
 
     def messages(self, session: Session, claims: list[Claim]) -> None:
         """Batching, in-row sumcheck, masked fold, low-degree test."""
@@ -117,7 +118,9 @@ def opened_columns(session: Session, domain: int, rows: int, root: bytes, positi
     salts = section.take(32 * count)
     for i, position in enumerate(positions):
         columns.append(section.take(8 * rows))
-        nodes[position] = leaf_hash(position, salts[32 * i : 32 * i + 32], rows, columns[i])
+        leaf = leaf_hash_start(position, salts[32 * i : 32 * i + 32], rows)
+        leaf.update(columns[i])
+        nodes[position] = leaf.digest()
     for level in range(1, domain.bit_length()):
         above: dict[int, bytes] = {}
         for index in sorted(nodes):
@@ -131,8 +134,9 @@ def opened_columns(session: Session, domain: int, rows: int, root: bytes, positi
     return columns
 
 
-def leaf_hash(position: int, salt: bytes, rows: int, column: bytes) -> bytes:
-    return hashlib.sha256(b"\x00" + u64(position) + salt + u32(rows) + column).digest()
+def leaf_hash_start(position: int, salt: bytes, rows: int) -> hashlib._Hash:
+    """The hash of a leaf before its column."""
+    return hashlib.sha256(b"\x00" + u64(position) + salt + u32(rows))
 
 
 def node_hash(level: int, index: int, left: bytes, right: bytes) -> bytes:
@@ -151,7 +155,9 @@ def finish(session: Session, code: Code, root: bytes, openings: list[Opening]) -
     test = session.field("pads/test", code.dimension)
     linear = session.field("pads/linear", 2 * code.ell + code.queries - 1)
     for opening in openings:
-        opening.at = session.transcript.positions(f"{opening.name}/positions", opening.code.domain, opening.code.queries)
+        opening.at = session.transcript.positions(
+            f"{opening.name}/positions", opening.code.domain, opening.code.queries
+        )
     positions = session.transcript.positions("pads/positions", code.domain, code.queries)
     for opening in openings:
         opening.read_columns(session)
