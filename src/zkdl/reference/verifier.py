@@ -83,6 +83,17 @@ def read_header(source: BinaryIO) -> Header:
     return header
 
 
+def check_length(source: BinaryIO, header: Header) -> None:
+    """A file that is shorter or longer than its header says is refused before anything is verified."""
+    if source.seekable():
+        start = source.tell()
+        missing = start + sum(size for _, size in header.sections) - source.seek(0, 2)
+        source.seek(start)
+        if missing:
+            code = "PROOF_TRUNCATED" if missing > 0 else "PROOF_TRAILING"
+            raise malformed("the file has another length than its header says", code)
+
+
 def expect(run: Run, wanted: dict[str, Any]) -> None:
     """The fields of the run statement that the caller knows."""
     if not contains(json.loads(run.raw), wanted):
@@ -97,7 +108,7 @@ def contains(actual: Any, wanted: Any) -> bool:
 
 
 def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
-    """Verify a container from a stream that is read once, forwards; raises `Invalid` unless all of it holds."""
+    """Verify a container from a stream that stands at its start; raises `Invalid` unless all of it holds."""
     header = read_header(source)
     run, segments, sections = header.run, header.segments, header.sections
     if run.parameter_set != PARAMETER_SET:
@@ -108,6 +119,7 @@ def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
     run.check()
     check_chain(run, segments)
     expect(run, wanted or {})
+    check_length(source, header)
     found: list[Security] = []
     results: list[SegmentResult] = []
     for name, size in sections:
@@ -210,7 +222,6 @@ def checked(options: argparse.Namespace) -> Verified:
     weights = read_weights(options.weights) if options.weights else None
     data = (*read_data(options.data), read_key(options.data_key)) if options.data else None
     with open(options.proof, "rb") as source:
-        check_length(source)
         verified = verify(source, wanted)
     if weights is not None:
         check_weights(verified.run, verified.segments[-1], weights)
@@ -221,17 +232,6 @@ def checked(options: argparse.Namespace) -> Verified:
     if wanted:
         verified.checked.append("expected statement")
     return verified
-
-
-def check_length(source: BinaryIO) -> None:
-    """A file that is shorter or longer than its header says is refused before anything is verified."""
-    header = read_header(source)
-    missing = source.tell() + sum(size for _, size in header.sections) - source.seek(0, 2)
-    if missing:
-        raise malformed(
-            "the file has another length than its header says", "PROOF_TRUNCATED" if missing > 0 else "PROOF_TRAILING"
-        )
-    source.seek(0)
 
 
 def main(arguments: list[str] | None = None) -> int:
