@@ -109,6 +109,9 @@ def too_much_memory(
     parameters: ParameterSet | None = None,
 ) -> ResourceError:
     """The refusal: how much is needed, and how many steps per segment would fit."""
+    # Little of it is spared by scratch files where the window onto them is the larger part.
+    in_memory = planned_memory(run, segment_steps, 1 << 62, scales=scales, parameters=parameters).memory_bytes
+    needed = min(needed, in_memory)
     steps, hint = segment_steps, "Choose a smaller network, batch or dataset"
     while steps > 1:
         steps = 1 << (steps - 1).bit_length() - 1

@@ -54,7 +54,9 @@ def _output_gradient(run: RunStatement, logits: Float, labels: NDArray[np.int32]
     return gradient
 
 
-def _step(run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32) -> Float:
+def _step(
+    run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32
+) -> Float:
     """One update in place; returns the logits before it."""
     values = _forward(weights, inputs)
     logits = values.pop()
