@@ -57,7 +57,8 @@ def test_in_bash(tmp_path: Path) -> None:
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zkdl.cli.main "$@"\n')
     command.chmod(0o755)
     path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path if folder)
-    script = 'source <(zkdl completion bash); COMP_WORDS=(zkdl inspect --sec); COMP_CWORD=2; _zkdl_completion zkdl; echo "${COMPREPLY[@]}"'
+    words = "COMP_WORDS=(zkdl inspect --sec); COMP_CWORD=2"
+    script = f'source <(zkdl completion bash); {words}; _zkdl_completion zkdl; echo "${{COMPREPLY[@]}}"'
     done = subprocess.run(
         [bash, "--norc", "-c", script],
         env={**os.environ, "PYTHONPATH": path, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
