@@ -99,6 +99,28 @@ def test_inspect(finished: Finished) -> None:
     assert answer(command, b"not a proof")[1]["code"] == "PROOF_MAGIC"
 
 
+@pytest.mark.parametrize("command", [*VERIFIERS.values(), REFERENCE], ids=[*VERIFIERS, "reference"])
+def test_a_reader_that_goes_away(finished: Finished, command: list[str]) -> None:
+    """As in `| head`: a valid proof must not end in the status of a rejected one."""
+    come, go = os.pipe()
+    os.close(come)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path)}
+    try:
+        with finished.proof.open("rb") as stream:
+            done = subprocess.run(
+                [sys.executable, *command],
+                stdin=stream,
+                stdout=go,
+                stderr=subprocess.PIPE,
+                env=environment,
+                check=False,
+                timeout=60,
+            )
+    finally:
+        os.close(go)
+    assert done.returncode == 0 and b"Traceback" not in done.stderr and b"BrokenPipe" not in done.stderr
+
+
 @pytest.mark.parametrize("name", VERIFIERS)
 def test_a_closed_standard_input(name: str) -> None:
     status, found = answer(VERIFIERS[name], None, preexec_fn=lambda: os.close(0))

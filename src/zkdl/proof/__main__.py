@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
         failed = ResourceError("memory ran out", code="MEMORY")
         text, body, status = f"error[{failed.code}]: {failed}", {"ok": False, **failed.to_json()}, failed.exit_status
     if options.json:
-        print(printable(json.dumps({"schema": "zkdl/verify/1", **body}, sort_keys=True)))
+        text, out = json.dumps({"schema": "zkdl/verify/1", **body}, sort_keys=True), sys.stdout
     else:
-        print(printable(text), file=sys.stderr if status else sys.stdout)
+        out = sys.stderr if status else sys.stdout
+    try:
+        print(printable(text), file=out, flush=True)
+    except BrokenPipeError:
+        # The reader went away, as in `| head`: the exit status still tells. Python flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
     return status
 
 
