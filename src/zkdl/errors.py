@@ -7,7 +7,7 @@ exit status. A `code` never changes its meaning once released; `docs/errors.md` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 
 class ZkError(Exception):
@@ -79,6 +79,22 @@ class OutOfRange(NotProvable):
     """A value left the range of its limbs while training. Exit status 4."""
 
     default_code = "OUT_OF_RANGE"
+
+
+class Unsupported(NotProvable):
+    """A training of another framework that cannot be proven as it is. Exit status 4.
+
+    Attributes:
+        problems: every reason, in one pass; each has a category, a path, a source line where it is known, and a fix.
+    """
+
+    default_code = "UNSUPPORTED"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str = "", problems: tuple[Any, ...] = (), **where: object
+    ) -> None:
+        super().__init__(message, code=code, hint=hint, **where)
+        self.problems = problems
 
 
 class ResourceError(ZkError):
