@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,6 @@ def _width(network: Network, examples: Examples) -> list[Problem]:
 
 def _bound(run: Run, data: Dataset, model: Any, network: Network) -> list[Problem]:
     """Weights beyond the public bound of a start from the model."""
-    from dataclasses import replace
-
     configuration = replace(run.configuration, steps=1, epochs=None, changes=())
     try:
         draft = given(

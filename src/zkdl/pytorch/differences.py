@@ -47,7 +47,6 @@ def _order(found: Understood) -> Iterator[Difference]:
     yield Difference("order", yours, "a permutation per epoch that follows from the public statement")
     rest = count % batches.batch
     if rest and batches.last == "drop":
-        # The permutation decides which examples are left out, in both loops.
         here = f"left out too ({rest} examples per epoch), but which ones follows from the public statement"
         yield Difference("last batch", "left out (drop_last)", here)
     elif rest and found.loss.reduction == "mean":

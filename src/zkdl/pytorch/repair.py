@@ -40,7 +40,7 @@ def repaired(model: Any, example: Any = None) -> Fixed:
     again = read_model(mended, shape)
     refuse(again.problems)
     _one_step(mended, again, shape)
-    return Fixed(mended, tuple(changes))
+    return Fixed(mended, tuple(dict.fromkeys(changes)))
 
 
 def _replace(model: Any, network: Network, step: Step) -> str | None:
@@ -62,6 +62,8 @@ def _replace(model: Any, network: Network, step: Step) -> str | None:
 def _fold(model: Any, network: Network, step: Step) -> str | None:
     """Fold the affine map of a batch normalisation into the linear layer before it, else into the one after it."""
     norm = model.get_submodule(step.path)
+    if [other.path for other in network.steps].count(step.path) > 1:
+        return None  # no single layer to fold it into
     if norm.running_mean is None or norm.running_var is None:
         model.set_submodule(step.path, torch.nn.Identity())
         return f"{label(step.path)}: {step.kind} is gone; it keeps no running statistics that could be folded"
