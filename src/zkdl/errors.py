@@ -90,10 +90,8 @@ class Unsupported(NotProvable):
 
     default_code = "UNSUPPORTED"
 
-    def __init__(
-        self, message: str, *, code: str | None = None, hint: str = "", problems: tuple[Any, ...] = (), **where: object
-    ) -> None:
-        super().__init__(message, code=code, hint=hint, **where)
+    def __init__(self, message: str, *, problems: tuple[Any, ...] = (), **where: object) -> None:
+        super().__init__(message, **where)  # type: ignore[arg-type]  # places, and what ZkError names
         self.problems = problems
 
 

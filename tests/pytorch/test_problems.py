@@ -59,7 +59,6 @@ def test_everything_in_one_pass_with_its_line() -> None:
         assert text in found[path].source.text
     assert found["model"].source.line == line_of(Troubled, "torch.tanh(x) + x")
     assert {"optimizer.param_groups[0]", "loader.collate_fn", "loss.label_smoothing"} <= set(found)
-    assert "optimizer = sgd(model" in found["optimizer.param_groups[0]"].source.text or True
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
@@ -126,7 +125,7 @@ def test_models_that_cannot_be_read() -> None:
         (lambda: nn.Sequential(nn.ReLU(), nn.Linear(64, 10)), "model.0", "before any layer"),
         (lambda: nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 10)).eval(), "model.2", "evaluation"),
         (lambda: nn.Sequential(nn.Unflatten(1, (8, 8)), nn.Linear(8, 10), nn.Flatten()), "model.1", "several positions"),
-        (lambda: nn.Sequential(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 10)), "model.1", "linear layers"),
+        (lambda: nn.Sequential(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 2, 8), nn.Flatten()), "model.1", "linear layers"),
         (lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(64, 10))), "model.0", "no parameters"),
         (Shared, "model.inside", "used by two layers"),
         (nn.Flatten, "model", "no linear layer"),
@@ -261,7 +260,7 @@ def test_features_and_labels_out_of_range() -> None:
     (problem,) = problems(narrow).values()
     assert "label" in problem.what and "not a class 0..7" in problem.what
     several = torch.utils.data.TensorDataset(torch.rand(40, 8, 64), torch.zeros(40).long())
-    assert "loader.dataset" in problems(batches=loader(several)) or "model.forward" in problems(batches=loader(several))
+    assert "(8, 64)" in problems(batches=loader(several))["model.forward"].what
 
 
 def test_one_text_lists_them_all() -> None:
