@@ -91,6 +91,20 @@ class OutOfRange(NotProvable):
     default_code = "OUT_OF_RANGE"
 
 
+class Unsupported(NotProvable):
+    """A training of another framework that cannot be proven as it is. Exit status 4.
+
+    Attributes:
+        problems: every reason, in one pass; each has a category, a path, a source line where it is known, and a fix.
+    """
+
+    default_code = "UNSUPPORTED"
+
+    def __init__(self, message: str, *, problems: tuple[Any, ...] = (), **where: object) -> None:
+        super().__init__(message, **where)  # type: ignore[arg-type]  # places, and what ZkError names
+        self.problems = problems
+
+
 class ResourceError(ZkError):
     """Memory, disk or opening budget would be exceeded. Exit status 5."""
 

@@ -74,7 +74,20 @@ def test_every_code_keyword_belongs_to_an_error_class() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["api", "checking", "configuration", "datasets", "given_weights", "train/trainer", "train/formats", "train/rates"],
+    [
+        "api",
+        "checking",
+        "configuration",
+        "datasets",
+        "given_weights",
+        "train/trainer",
+        "train/formats",
+        "train/rates",
+        "pytorch/building",
+        "pytorch/entry",
+        "pytorch/handle",
+        "pytorch/weights",
+    ],
 )
 def test_every_error_of_user_input_says_what_to_do(name: str) -> None:
     tree = ast.parse((ROOT / "src" / "zkdl" / f"{name}.py").read_text(encoding="utf-8"))
