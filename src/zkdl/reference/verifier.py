@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import struct
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import log2
@@ -197,7 +199,7 @@ def report(verified: Verified) -> str:
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("zkdl-refverify", description="Verify a zkdl proof. Exit status: 0 valid, 1 rejected, "
         "2 wrong arguments or files, 3 no proof of a supported format.")  # fmt: skip
-    parser.add_argument("proof", metavar="PROOF")
+    parser.add_argument("proof", metavar="PROOF", help="the proof; - reads a pipe")
     parser.add_argument("--expect", metavar="FILE", help="JSON object with fields that the run statement must have")
     parser.add_argument("--weights", metavar="FILE", help="revealed weights that must be the proven ones")
     parser.add_argument("--data", metavar="FILE", help=".npz or .csv file that must hold the committed data")
@@ -221,7 +223,9 @@ def checked(options: argparse.Namespace) -> Verified:
     wanted = read_expected(options.expect) if options.expect else {}
     weights = read_weights(options.weights) if options.weights else None
     data = (*read_data(options.data), read_key(options.data_key)) if options.data else None
-    with open(options.proof, "rb") as source:
+    if options.proof == "-" and sys.stdin is None:
+        raise OSError("standard input is closed")
+    with nullcontext(sys.stdin.buffer) if options.proof == "-" else open(options.proof, "rb") as source:
         verified = verify(source, wanted)
     if weights is not None:
         check_weights(verified.run, verified.segments[-1], weights)
@@ -247,8 +251,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, RecursionError) as error:
         print(f"cannot read: {error}", file=sys.stderr)
         return 2
-    print("VALID")
-    print(report(verified))
+    try:
+        print("VALID\n" + report(verified), flush=True)
+    except BrokenPipeError:
+        # The reader went away, as in `| head`: the proof is valid all the same. Python flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

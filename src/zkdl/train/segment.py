@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,20 +90,24 @@ class SegmentResult:
         return out
 
 
-def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
-    """Mean loss, real units, of integer logits (rows, C) and labels (rows,): for reports, not proven."""
-    real = np.ldexp(logits.astype(np.float64), -run.format.logit_frac)
-    chosen = real[np.arange(len(labels)), labels]
+def real_loss(run: RunStatement, logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """Mean loss of logits (rows, C) in real units and labels (rows,): for reports, not proven."""
+    chosen = logits[np.arange(len(labels)), labels]
     if run.loss == "mse":
-        return float(np.mean(0.5 * ((real**2).sum(axis=1) - 2 * chosen + 1)))
-    shifted = real - real.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + real.max(axis=1) - chosen))
+        return float(np.mean(0.5 * ((logits**2).sum(axis=1) - 2 * chosen + 1)))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + logits.max(axis=1) - chosen))
 
 
-def _pad_step(plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
+def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
+    """Mean loss, real units, of integer logits (rows, C) and labels (rows,)."""
+    return real_loss(run, np.ldexp(logits.astype(np.float64), -run.format.logit_frac), labels)
+
+
+def _pad_step(backend: Backend, plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
     """The single row that fills every slot of the steps beyond the segment: zero features, no label."""
     features = np.zeros((1, plan.run.widths[0]), dtype=np.int64)
-    return run_step(plan, weights.parts(), weights.b, features, np.full(1, -1, dtype=np.int64), step)
+    return run_step(backend, plan, weights, features, np.full(1, -1, dtype=np.int64), step)
 
 
 class _SegmentRunner:
@@ -133,7 +138,7 @@ class _SegmentRunner:
         targets = np.full(self.rows, -1, dtype=np.int64)
         batch[:size] = features[index[:size]]
         targets[:size] = labels[index[:size]]
-        trace = run_step(self.plan, self.weights.parts(), self.weights.b, batch, targets, self.segment.first_step + t)
+        trace = run_step(self.backend, self.plan, self.weights, batch, targets, self.segment.first_step + t)
         if self.views is not None:
             write_step(self.backend, self.views, self.plan, trace, slice(t, t + 1))
         self.ranges.add(self.plan, trace, size)
@@ -145,7 +150,7 @@ class _SegmentRunner:
         padded = 1 << (steps - 1).bit_length()
         if padded == steps:
             return
-        trace = _pad_step(self.plan, self.weights, self.segment.first_step + steps)
+        trace = _pad_step(self.backend, self.plan, self.weights, self.segment.first_step + steps)
         if self.views is not None:
             write_step(self.backend, self.views, self.plan, trace, slice(steps, padded))
 
