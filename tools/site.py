@@ -60,6 +60,13 @@ def rewrite(text: str, page: str, files: Files) -> str:
     """The Markdown of a page with links that hold on the site."""
     folder = posixpath.dirname(_source(page))
 
+    # Links are looked for outside of code only, but their text may hold code.
+    held: list[str] = []
+
+    def hold(found: re.Match[str]) -> str:
+        held.append(found.group())
+        return f"\x00{len(held) - 1}\x00"
+
     def link(found: re.Match[str]) -> str:
         mark, label, target = found.groups()
         if re.match(r"[a-z]+:", target) or target.startswith("#"):
@@ -72,16 +79,10 @@ def rewrite(text: str, page: str, files: Files) -> str:
             path = posixpath.join(path, "README.md")
         where = _on_site(path, files)
         if where is None:
-            return label if path in label else f"{label} (`{path}`)"
+            shown = re.sub(r"\x00(\d+)\x00", lambda found: held[int(found.group(1))], label)
+            return label if name.strip("./") in shown else f"{label} (`{path}`)"
         relative = os.path.relpath(where, posixpath.dirname(page) or ".").replace(os.sep, "/")
         return f"{mark}[{label}]({relative}{'#' + anchor if anchor else ''})"
-
-    # Links are looked for outside of code only, but their text may hold code.
-    held: list[str] = []
-
-    def hold(found: re.Match[str]) -> str:
-        held.append(found.group())
-        return f"\x00{len(held) - 1}\x00"
 
     plain = _LINK.sub(link, _CODE.sub(hold, text))
     return re.sub(r"\x00(\d+)\x00", lambda found: held[int(found.group(1))], plain)

@@ -46,7 +46,9 @@ def blocks(page: Path) -> list[Block]:
             title = re.search(r'title="([^"]+)"', found["rest"])
             line = text[: found.start("code")].count("\n") + 1
             out.append(
-                Block(found["language"], found["code"], line, title[1] if title else "", (found["reason"] or "").strip())
+                Block(
+                    found["language"], found["code"], line, title[1] if title else "", (found["reason"] or "").strip()
+                )
             )
     return out
 
