@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+# Pages with a test of their own, because they need more than the package.
+ELSEWHERE = {"docs/pytorch.md": "tests/pytorch/test_documents.py"}
 LANGUAGES = ("sh", "python", "toml", "console")
 _BLOCK = re.compile(
     r"(?P<marker><!-- not run: (?P<reason>[^>]+) -->\n)?^```(?P<language>\w*)(?P<rest>[^\n]*)\n(?P<code>.*?)^```$",
@@ -35,7 +37,7 @@ def user_pages() -> list[Path]:
     found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
     inner = ("design", "spec", "security")
     found += [p for p in sorted((ROOT / "docs").rglob("*.md")) if p.relative_to(ROOT / "docs").parts[0] not in inner]
-    return found
+    return [page for page in found if page.relative_to(ROOT).as_posix() not in ELSEWHERE]
 
 
 def blocks(page: Path) -> list[Block]:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks, run_page, user_pages
+from tests.docs.pages import ELSEWHERE, ROOT, blocks, run_page, user_pages
 
 # What is not run here, with the reason that stands in the page. Anything else that is marked fails.
 NOT_RUN = {
     ("README.md", "installation"): 1,
     ("README.md", "runs the test suite, and the test suite runs this"): 1,
     ("README.md", "MNIST, see benchmarks"): 1,
+    ("README.md", "PyTorch, run in docs/pytorch.md"): 1,
     ("CONTRIBUTING.md", "installation"): 1,
+    ("docs/policy.md", "installation"): 1,
+    ("docs/policy.md", "run in tutorials/auditor.md"): 1,
     ("docs/quickstart.md", "installation"): 1,
 }
 PAGES = [page for page in user_pages() if blocks(page)]
@@ -36,6 +39,11 @@ def test_the_list_of_what_is_not_run_is_exact() -> None:
                 key = (_name(page), block.reason)
                 found[key] = found.get(key, 0) + 1
     assert found == NOT_RUN
+
+
+def test_pages_that_are_run_elsewhere_are() -> None:
+    for page, test in ELSEWHERE.items():
+        assert (ROOT / page).is_file() and Path(page).name in (ROOT / test).read_text(encoding="utf-8")
 
 
 def test_a_block_that_is_wrong_fails(tmp_path: Path) -> None:
