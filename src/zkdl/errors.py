@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 
+def printable(text: str) -> str:
+    """Without the control characters with which a stranger's proof could write on the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
 class ZkError(Exception):
     """Base class.
 
@@ -34,6 +39,11 @@ class ZkError(Exception):
         """The same error with the places of another one."""
         self.where.update(where)
         return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Code, message, hint and places, as every command prints them with --json."""
+        where = {key: str(value) for key, value in self.where.items()}
+        return {"code": self.code, "message": self.message, "hint": self.hint, "where": where}
 
     def __str__(self) -> str:
         place = ", ".join(f"{key} {value}" for key, value in self.where.items())
