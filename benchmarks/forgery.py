@@ -76,8 +76,8 @@ def schedule(name: str, forgeries: list[Forgery]) -> list[Forgery]:
     """One round of a class: each forgery once, or, for bytes, as often as its target is worth."""
     if name != "bytes":
         return forgeries
-    weights = [(weight, forgery) for forgery in forgeries for weight in [byte_strings.WEIGHTS[forgery.name][0]]]
-    spread = [((i + 0.5) / weight, forgery.name, forgery) for weight, forgery in weights for i in range(weight)]
+    shares = [(byte_strings.TARGETS[forgery.name].share, forgery) for forgery in forgeries]
+    spread = [((i + 0.5) / share, forgery.name, forgery) for share, forgery in shares for i in range(share)]
     return [forgery for _, _, forgery in sorted(spread, key=lambda entry: entry[:2])]
 
 
