@@ -24,6 +24,7 @@ SLOW = {
     "header, second verifier": 8,
 }
 SECTIONS = 4
+FEW = ("header, first verifier", "header, second verifier", "weights file", "configuration")
 CRASHED = {"attempts": 0, "accepted": 0, "crashes": 1, "controls": 0, "controls_accepted": 0, "codes": {}}
 
 
@@ -37,6 +38,11 @@ def shares() -> dict[str, float]:
     slow = {name: SLOW.get(name, SECTIONS) for name in names if name in SLOW or name.startswith("section ")}
     rest = (1000 - sum(slow.values())) / (len(names) - len(slow))
     return {name: slow.get(name, rest) / 1000 for name in names}
+
+
+def few() -> dict[str, float]:
+    """The same for a quick run, in which most of the time would go into starting processes."""
+    return dict.fromkeys(FEW, 1 / len(FEW))
 
 
 def fuzz(name: str, runs: int, seconds: float, seed: int, corpus: Path | None) -> dict[str, Any]:
