@@ -19,12 +19,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.forging import byte_strings, counterexamples, fuzzing, protocol, semantic, statements
 from benchmarks.forging.base import Forgery, crash
 from benchmarks.forging.corpus import save
+from benchmarks.machine import describe
 
 CLASSES: dict[str, Callable[[], list[Forgery]]] = {
     "semantic": lambda: [*semantic.library(), *statements.library()],
@@ -89,12 +91,9 @@ class Tally:
         return bool(self.accepted or self.crashes or self.controls_accepted < self.controls)
 
 
-def schedule(name: str, forgeries: list[Forgery]) -> list[Forgery]:
-    """One round of a class: each forgery once, or, for bytes, as often as its target is worth."""
-    if name != "bytes":
-        return forgeries
-    shares = [(byte_strings.TARGETS[forgery.name].share, forgery) for forgery in forgeries]
-    spread = [((i + 0.5) / share, forgery.name, forgery) for share, forgery in shares for i in range(share)]
+def schedule(forgeries: list[Forgery]) -> list[Forgery]:
+    """One round of a class, each forgery as often as its share says, spread over the round."""
+    spread = [((i + 0.5) / f.share, place, f) for place, f in enumerate(forgeries) for i in range(f.share)]
     return [forgery for _, _, forgery in sorted(spread, key=lambda entry: entry[:2])]
 
 
@@ -115,7 +114,7 @@ def work(
         if name == "fuzz":
             fuzz(tallies[name], wanted[name], until, corpus, saved)
             continue
-        tally, round_, last = tallies[name], schedule(name, CLASSES[name]()), time.monotonic()
+        tally, round_, last = tallies[name], schedule(CLASSES[name]()), time.monotonic()
         try:
             while tally.attempts < wanted[name] and time.monotonic() < until:
                 tally.add(round_[tally.next_seed % len(round_)], tally.next_seed)
@@ -147,9 +146,10 @@ def fuzz(tally: Tally, wanted: int, until: float, corpus: Path | None, saved: Ca
 
 
 def summary(tallies: dict[str, Tally]) -> dict[str, object]:
-    """Counts per class and in total."""
+    """Counts per class and in total, and where and when they were made."""
     total = {key: sum(getattr(tally, key) for tally in tallies.values()) for key in KEYS}
-    return {**total, "classes": {name: asdict(tally) for name, tally in tallies.items()}}
+    made = {"machine": describe(), "date": datetime.now(UTC).date().isoformat()}
+    return {**made, **total, "classes": {name: asdict(tally) for name, tally in tallies.items()}}
 
 
 def write(path: Path, tallies: dict[str, Tally]) -> None:
@@ -182,7 +182,7 @@ def wanted_attempts(names: list[str], quick: bool) -> dict[str, int]:
 
 def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Forge proofs and count what is accepted.")
-    parser.add_argument("--quick", action="store_true", help="a subset of about a minute")
+    parser.add_argument("--quick", action="store_true", help="a subset of one to two minutes")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--state", type=Path, help="go on from this file, and keep it up to date")
     parser.add_argument("--json", type=Path, help="write the counts")

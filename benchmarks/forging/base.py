@@ -68,12 +68,14 @@ class Forgery:
         attempt: draws the parameters and tries; None when the drawn ones forge nothing (the cheat changes no value, or the
             drawn network has no such layer), which is no attempt.
         codes: the codes that are foreseen; empty where any refusal will do.
+        share: attempts in one round of the class; slow ones get less.
     """
 
     name: str
     kind: str
     attempt: Callable[[Random], Tried | None]
     codes: frozenset[str] = frozenset()
+    share: int = 1
 
     def run(self, seed: int) -> Tried | None:
         """One attempt; the same seed forges the same proof."""

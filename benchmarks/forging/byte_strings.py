@@ -229,4 +229,4 @@ def _attempt(target: Target) -> Callable[[Random], Tried | None]:
 
 
 def library() -> list[Forgery]:
-    return [Forgery(name, KIND, _attempt(target)) for name, target in TARGETS.items()]
+    return [Forgery(name, KIND, _attempt(target), share=target.share) for name, target in TARGETS.items()]

@@ -9,10 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.forging.protocol import ATTACKS, CODES
-from benchmarks.forging.roots import range_certificate, segment
-
-from tests.support.tiny import tiny_run
-from zkdl.backend.select import get_backend
+from benchmarks.forging.roots import range_certificate, segment, small_run
 
 
 @pytest.mark.parametrize("label", ATTACKS)
@@ -25,7 +22,7 @@ def test_attack(label: str, seed: int) -> None:
 
 def test_a_segment_whose_counts_do_not_fit() -> None:
     """A transcript that forgets the root is not enough."""
-    tiny = tiny_run((3, 2, 2), batch=2, steps=2, backend=get_backend("numpy"))
+    tiny = small_run(7)
     assert segment(tiny, 0, 1, "root/witness") == "OK"
     assert segment(tiny, 0, 1, "root/witness", fudged=False) == "RELATIONS"
 

@@ -12,6 +12,7 @@ from benchmarks.forgery import CLASSES, GUIDED, KEYS, QUICK, Tally, main, summar
 from benchmarks.forging.base import Forgery, Tried
 from benchmarks.forging.byte_strings import TARGETS
 
+ROOT = Path(__file__).resolve().parents[2]
 NEEDS_ATHERIS = pytest.mark.skipif(not GUIDED, reason="atheris is not installed: pip install '.[fuzz]'")
 
 
@@ -65,6 +66,17 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert main(state) == 0
     assert counts(tmp_path / "cut") == counts(tmp_path / "counts") == counts(tmp_path / "whole")
     assert set(KEYS) < set(counts(tmp_path / "counts")["classes"]["bytes"])
+
+
+def test_the_document_shows_the_stored_run() -> None:
+    """docs/security/forgery.md and benchmarks/results/forgery.json."""
+    found = json.loads((ROOT / "benchmarks/results/forgery.json").read_text())
+    document = (ROOT / "docs/security/forgery.md").read_text()
+    for name, tally in [*found["classes"].items(), ("all", found)]:
+        row = " | ".join([name, *(f"{tally[key]:,}" for key in KEYS)])
+        assert f"| {row} |" in document, row
+    assert found["date"] in document and found["machine"]["processor"] in document
+    assert found["accepted"] == found["crashes"] == 0 and found["controls"] == found["controls_accepted"]
 
 
 def test_a_run_ends_when_its_time_is_over(tmp_path: Path) -> None:
