@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 # What zipfile, the decompressors, and NumPy's reader of array headers raise for damaged bytes. NumPy parses a header as
 # Python source (SyntaxError, TokenError), allocates what it declares (OverflowError), and takes a single .npy array for an
 # archive (AttributeError or TypeError, by version). zipfile answers a method or a version that it does not know, and
-# encryption, with NotImplementedError and RuntimeError.
+# encryption, with RuntimeError or a kind of it.
 _DAMAGED = (
     ArithmeticError,
     AttributeError,
