@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.allowance import Allowance, too_much_memory
 from zkdl.backend.base import Backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import WeightsCommitment
-from zkdl.errors import ResourceError, UsageError
+from zkdl.errors import UsageError
 from zkdl.given_weights import check_shapes, start_from
 from zkdl.memory import keep_freed_memory
 from zkdl.openings import Openings
@@ -189,12 +190,7 @@ class Session:
         parameters = self._parameters(run)
         plan = planned_memory(run, segment_steps, limit, scales=self._scales(), parameters=parameters)
         if plan.memory_bytes > limit:
-            needed = plan.memory_bytes / 2**30
-            raise ResourceError(
-                f"proving needs about {needed:.1f} GiB, the limit is {limit / 2**30:.1f} GiB",
-                code="MEMORY",
-                hint="Train with fewer steps per segment, or raise --max-memory",
-            )
+            raise too_much_memory(run, segment_steps, plan.memory_bytes, limit, self._scales(), parameters)
         return plan
 
     def prove(
@@ -202,6 +198,7 @@ class Session:
         output: Path,
         *,
         max_memory: int | None = None,
+        max_time: float | None = None,
         scratch: Path | None = None,
         progress: Progress = quiet,
     ) -> None:
@@ -209,8 +206,9 @@ class Session:
 
         Args:
             max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
+            max_time: seconds that the missing sections may take by the forecast; None for any.
             scratch: folder for that, on a disk; None for the run directory.
-        Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
+        Raises: ResourceError(MEMORY, TIME, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
         """
         check_target(output)
         keep_freed_memory()
@@ -221,6 +219,8 @@ class Session:
             openings = Openings(self.directory, run)
             files = [self.directory.section(section_file(name, len(segments))) for name in names]
             if not all(file.exists() for file in files):
+                if max_time is not None:
+                    self._check_time(segments, files, max_memory, max_time)
                 parameters, sets = self._parameters(run), self.parameter_sets
                 with plan.storage(scratch or self.directory.path) as storage:
                     prover = SectionProver(self.directory, run, parameters, self.backend, openings, sets, storage)
@@ -228,6 +228,16 @@ class Session:
             with disk_errors(output):
                 write_container(output, run, segments, list(zip(names, files, strict=True)))
             progress("done", 1.0)
+
+    def _check_time(
+        self, segments: list[SegmentStatement], files: list[Path], max_memory: int | None, max_time: float
+    ) -> None:
+        """Raises ResourceError(TIME) when the sections that are not in `files` yet take longer."""
+        found = self.forecast(max_memory)
+        there = {file.name for file in files if file.exists()}
+        missing = [segment for segment in segments if f"segment-{segment.index}.bin" not in there]
+        steps = sum(segment.steps for segment in missing)
+        Allowance(max_time=max_time).check_time(found.one_time_s + found.prove_s * steps / found.steps, 0.0, steps)
 
     def _published(self) -> tuple[RunStatement, list[SegmentStatement]]:
         """The run, and its segments up to the latest milestone: what a container holds."""

@@ -22,6 +22,8 @@ VERBS = {
     "verify": "Verify a proof.",
     "inspect": "Show what a proof file claims, without verifying it.",
     "demo": "Train, prove, verify and tamper on the bundled digits, in under a minute.",
+    "schema": "Print the JSON Schema of what a verb prints with --json.",
+    "completion": "Print a completion script for bash, zsh or fish.",
 }
 
 

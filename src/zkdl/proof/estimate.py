@@ -52,6 +52,7 @@ class Estimate:
     steps: int
     segments: int
     segment_steps: int
+    train_s: float
     prove_s_per_step: float
     prove_s: float
     one_time_s: float
@@ -68,6 +69,7 @@ class Estimate:
         """Aligned text, one line per figure."""
         rows = [
             ("steps", f"{self.steps} in {self.segments} segments of at most {self.segment_steps}"),
+            ("train, all steps", f"{self.train_s:.1f} s"),
             ("prove, per step", f"{self.prove_s_per_step * 1e3:.0f} ms"),
             ("prove, all steps", f"{self.prove_s:.1f} s"),
             ("once per dataset", f"{self.one_time_s:.1f} s (commitment, certificate, data proof)"),
@@ -226,17 +228,22 @@ def _lookups_s(leaves: LeafLayout, rates: Rates) -> float:
     return leaves.leaves * rates.leaf + python
 
 
-def _witness_s(public: SegmentPublic, rates: Rates) -> float:
-    """Re-execution of the steps, and the multiplicities."""
-    run, leaves = public.run, public.layout.leaves
+def _step_s(public: SegmentPublic, rates: Rates) -> float:
+    """One step of training."""
+    run = public.run
     weights = run.weight_count
     rows = 1 << public.layout.log_batch
     step = PRODUCTS * rows * weights * rates.product + PASSES_PER_WEIGHT * weights * rates.passed
     step += PASSES_PER_UNIT * rows * sum(run.widths) * rates.passed
-    step += PYTHON_PER_STEP_LAYER * run.L * rates.interpreted
+    return step + PYTHON_PER_STEP_LAYER * run.L * rates.interpreted
+
+
+def _witness_s(public: SegmentPublic, rates: Rates) -> float:
+    """Re-execution of the steps, and the multiplicities."""
+    leaves = public.layout.leaves
     entries = sum(len(rows_.table.columns[0]) for rows_ in leaves.tables)
     counted = (PASSES_PER_ENTRY * entries + PASSES_PER_LEAF * leaves.leaves) * rates.passed
-    return public.segment.steps * step + counted
+    return public.segment.steps * _step_s(public, rates) + counted
 
 
 def _segment_s(public: SegmentPublic, rates: Rates) -> dict[str, float]:
@@ -322,6 +329,8 @@ def estimate(
         steps=run.steps,
         segments=segments,
         segment_steps=steps,
+        # The weights are committed after every segment.
+        train_s=run.steps * _step_s(public, rates) + segments * _commit_s(public.layout.weights.code, rates),
         prove_s_per_step=per_segment / steps,
         prove_s=segments * per_segment + first,
         one_time_s=one_time,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -30,7 +30,7 @@ from zkdl.proof.chain import check_chain
 from zkdl.proof.data_claims import SegmentLink
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.description import describe
-from zkdl.proof.format import Header, SectionReader, read_header
+from zkdl.proof.format import Header, SectionReader, read_header, read_some
 from zkdl.proof.limits import check_sizes
 from zkdl.proof.outside import check_data, check_expected, check_weights
 from zkdl.proof.public import segment_public, segment_sizes
@@ -47,6 +47,7 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
 Progress = Callable[[str, float], None]
+Data = tuple[NDArray[np.int32], NDArray[np.int32]]
 MAX_SIZES = 16
 DATA_NAME, INITIAL_NAME = "data certificate", "range of the initial weights"
 
@@ -208,7 +209,7 @@ def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], pro
             sections.verify(name, source)
         source.finish(name)
         timings[name] = time.perf_counter() - started
-    if stream.read(1):
+    if read_some(stream, 1):
         raise MalformedProof("bytes follow the end of the proof", code="PROOF_TRAILING")
     progress("done", 1.0)
     return timings
@@ -218,11 +219,21 @@ def _quiet(phase: str, done: float) -> None:
     """No progress."""
 
 
+def _opened(source: Path | str | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """A file is closed after use; a stream is the caller's."""
+    if not isinstance(source, Path | str):
+        return nullcontext(source)
+    try:
+        return Path(source).open("rb")
+    except OSError as error:
+        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(source)) from error
+
+
 def verify(
-    path: Path | str,
+    path: Path | str | IO[bytes],
     *,
     weights: Path | str | None = None,
-    data: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
+    data: Data | Callable[[RunStatement], Data] | None = None,
     data_key: bytes | None = None,
     expect: Mapping[str, Any] | None = None,
     parameter_sets: Mapping[str, ParameterSet] = PARAMETER_SETS,
@@ -232,21 +243,19 @@ def verify(
     """Verify a proof container.
 
     Args:
+        path: file name, or a binary stream such as a pipe. It is read once, forwards, and never further than the statement
+            in its header allows.
         weights: safetensors file written by `--reveal-weights`; must be the proven final weights.
-        data, data_key: the dataset as quantised integers and its key; must be the committed dataset.
+        data, data_key: the dataset as quantised integers and its key; must be the committed dataset. A function gets the
+            statement, once its rules have been checked, and returns the dataset.
         expect: fields of the run statement that must have these values.
         parameter_sets: names that are accepted; the command line always uses the built-in ones.
 
     Raises: Rejected, MalformedProof, VersionError, UsageError, ResourceError.
     """
     backend = backend or get_backend()
-    path = Path(path)
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(path)) from error
     checked = []
-    with stream:
+    with _opened(path) as stream:
         header = read_header(stream)
         name = header.run.parameter_set
         if name not in parameter_sets:
@@ -259,12 +268,13 @@ def verify(
             checked.append("expected")
         sections = _Sections(header, parameters, backend)
         try:
+            given = data(header.run) if callable(data) else data
             timings = _verify_sections(header, sections, stream, progress or _quiet)
             if weights is not None:
                 check_weights(header, weights, parameters, backend)
                 checked.append("weights")
-            if data is not None:
-                check_data(header, data, data_key, parameters, backend)
+            if given is not None:
+                check_data(header, given, data_key, parameters, backend)
                 checked.append("data")
         except MemoryError as error:
             raise ResourceError(

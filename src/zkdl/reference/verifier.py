@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from math import log2
@@ -178,10 +180,10 @@ def report(verified: Verified) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Verify a file; optional further arguments are JSON files with fields that the run statement must have."""
+    """Verify a file, or with - a pipe; further arguments are JSON files with fields that the run statement must have."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0].startswith("-"):
-        print("usage: zkdl-refverify PROOF [STATEMENT.json ...]", file=sys.stderr)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] != "-"):
+        print("usage: zkdl-refverify PROOF|- [STATEMENT.json ...]", file=sys.stderr)
         return 2
     try:
         wanted: dict[str, Any] = {}
@@ -193,7 +195,9 @@ def main(arguments: list[str] | None = None) -> int:
             wanted |= given
         if unknown := set(wanted) - set(get_type_hints(Run)):
             raise ValueError(f"not fields of a run: {', '.join(sorted(unknown))}")
-        with open(arguments[0], "rb") as source:
+        if arguments[0] == "-" and sys.stdin is None:
+            raise OSError("standard input is closed")
+        with nullcontext(sys.stdin.buffer) if arguments[0] == "-" else open(arguments[0], "rb") as source:
             verified = verify(source, wanted)
     except Invalid as verdict:
         print(("REJECTED " if verdict.status == 1 else "UNREADABLE ") + str(verdict))
@@ -201,8 +205,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, TypeError) as error:
         print(f"cannot read: {error}", file=sys.stderr)
         return 2
-    print("VALID")
-    print(report(verified))
+    try:
+        print("VALID\n" + report(verified), flush=True)
+    except BrokenPipeError:
+        # The reader went away, as in `| head`: the proof is valid all the same. Python flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -11,6 +11,7 @@ from zkdl.statement import sampler
 from zkdl.statement.run import RunStatement
 from zkdl.statement.weights import Weights
 from zkdl.train.rates import to_learning_rate
+from zkdl.train.segment import real_loss
 
 Float = NDArray[np.float32]
 
@@ -53,9 +54,13 @@ def _output_gradient(run: RunStatement, logits: Float, labels: NDArray[np.int32]
     return gradient
 
 
-def _step(run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32) -> None:
+def _step(
+    run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32
+) -> Float:
+    """One update in place; returns the logits before it."""
     values = _forward(weights, inputs)
-    gradient = _output_gradient(run, values.pop(), labels)
+    logits = values.pop()
+    gradient = _output_gradient(run, logits, labels)
     scale = rate / np.float32(run.batch)
     for layer in range(run.L - 1, -1, -1):
         matrix, activation, bias = weights.W[layer], values[layer], weights.b[layer]
@@ -64,6 +69,7 @@ def _step(run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArr
         if bias is not None:
             bias -= scale * gradient.sum(axis=0)
         gradient = below
+    return logits
 
 
 def real_features(run: RunStatement, features: NDArray[np.int32]) -> Float:
@@ -72,9 +78,17 @@ def real_features(run: RunStatement, features: NDArray[np.int32]) -> Float:
 
 
 def train_float(
-    run: RunStatement, weights: Weights, features: NDArray[np.int32], labels: NDArray[np.int32]
+    run: RunStatement,
+    weights: Weights,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    losses: list[float] | None = None,
 ) -> FloatWeights:
-    """All steps of the run in float32, from the integer initial weights, on the run's own batches."""
+    """All steps of the run in float32, from the integer initial weights, on the run's own batches.
+
+    Args:
+        losses: gets the mean loss of every step's batch, real units.
+    """
     trained = float_weights(run, weights)
     inputs = real_features(run, features)
     seed = sampler.seed(run)
@@ -87,7 +101,9 @@ def train_float(
         for t in range(count):
             chosen = indices[t, : sizes[t]]
             rate = rates[int(np.searchsorted(starts, first + t, side="right")) - 1]
-            _step(run, trained, inputs[chosen], labels[chosen], rate)
+            logits = _step(run, trained, inputs[chosen], labels[chosen], rate)
+            if losses is not None:
+                losses.append(real_loss(run, logits, labels[chosen]))
     return trained
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,14 +90,18 @@ class SegmentResult:
         return out
 
 
-def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
-    """Mean loss, real units, of integer logits (rows, C) and labels (rows,): for reports, not proven."""
-    real = np.ldexp(logits.astype(np.float64), -run.format.logit_frac)
-    chosen = real[np.arange(len(labels)), labels]
+def real_loss(run: RunStatement, logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """Mean loss of logits (rows, C) in real units and labels (rows,): for reports, not proven."""
+    chosen = logits[np.arange(len(labels)), labels]
     if run.loss == "mse":
-        return float(np.mean(0.5 * ((real**2).sum(axis=1) - 2 * chosen + 1)))
-    shifted = real - real.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + real.max(axis=1) - chosen))
+        return float(np.mean(0.5 * ((logits**2).sum(axis=1) - 2 * chosen + 1)))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + logits.max(axis=1) - chosen))
+
+
+def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
+    """Mean loss, real units, of integer logits (rows, C) and labels (rows,)."""
+    return real_loss(run, np.ldexp(logits.astype(np.float64), -run.format.logit_frac), labels)
 
 
 def _pad_step(backend: Backend, plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
