@@ -27,6 +27,7 @@ from zkdl.progress import Progress as Progress
 from zkdl.progress import quiet as quiet
 from zkdl.proof.estimate import Estimate, estimate, planned_memory
 from zkdl.proof.format import section_names, write_container
+from zkdl.proof.multiplicities import check_multiplicities
 from zkdl.proof.plan import MemoryPlan, machine_bytes
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.publishing import DATA_BUDGET, milestones, publishable
@@ -103,6 +104,7 @@ class Session:
             # new secrets, because a copy of this directory may go on with the old statement.
             run = replace(draft, data_budget=DATA_BUDGET)
             check_provable(run, segment_steps)
+            check_multiplicities(run, segment_steps, self._parameters(run))
             self.directory.new_secrets()
             if initial is not None:
                 check_shapes(run, initial)

@@ -21,6 +21,7 @@ from zkdl.backend.scratch import KEPT_CODE_BYTES
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
 from zkdl.proof.data_proof import data_proof_layout
+from zkdl.proof.multiplicities import check_multiplicities
 from zkdl.proof.plan import INTERPRETER_BYTES, MemoryPlan, machine_bytes, memory_plan
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
@@ -274,6 +275,7 @@ def planned_memory(
     """
     check_provable(run, segment_steps)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
+    check_multiplicities(run, segment_steps, parameters)
     steps = min(segment_steps, run.steps)
     public = segment_public(run, planned_segment(run, steps, scales), parameters)
     return memory_plan(run, public, -(-run.steps // steps), limit, parameters)
@@ -298,6 +300,7 @@ def estimate(
     check_provable(run, segment_steps)
     backend = backend or get_backend(None, threads)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
+    check_multiplicities(run, segment_steps, parameters)
     steps = min(segment_steps, run.steps)
     segments = -(-run.steps // steps)
     public = segment_public(run, planned_segment(run, steps, scales), parameters)

@@ -188,6 +188,21 @@ def read_header(stream: IO[bytes]) -> Header:
     return _typed_header(fields)
 
 
+def check_length(stream: IO[bytes], header: Header) -> None:
+    """The file, read to the end of its header, is as long as its header says, before anything is verified.
+
+    Raises MalformedProof(PROOF_TRUNCATED, PROOF_TRAILING). A stream that cannot be sought is left to the sections.
+    """
+    if not stream.seekable():
+        return
+    start = stream.tell()
+    missing = start + sum(size for _, size in header.sections) - stream.seek(0, os.SEEK_END)
+    stream.seek(start)
+    if missing:
+        code = "PROOF_TRUNCATED" if missing > 0 else "PROOF_TRAILING"
+        raise MalformedProof("the file has another length than its header says", code=code, bytes=abs(missing))
+
+
 def _typed_header(fields: dict[str, Any]) -> Header:
     if not isinstance(fields["segments"], list) or not isinstance(fields["sections"], list):
         raise MalformedProof("segments and sections must be lists", code="HEADER")

@@ -30,7 +30,7 @@ from zkdl.proof.chain import check_chain
 from zkdl.proof.data_claims import SegmentLink
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.description import describe
-from zkdl.proof.format import Header, SectionReader, read_header, read_some
+from zkdl.proof.format import Header, SectionReader, check_length, read_header, read_some
 from zkdl.proof.limits import check_sizes
 from zkdl.proof.outside import check_data, check_expected, check_weights
 from zkdl.proof.public import segment_public, segment_sizes
@@ -48,7 +48,8 @@ from zkdl.statement.segment import SegmentStatement
 
 Progress = Callable[[str, float], None]
 Data = tuple[NDArray[np.int32], NDArray[np.int32]]
-MAX_SIZES = 16
+# Of segments whose error terms are shown before anything has been verified: different sizes, and entries of their tables.
+MAX_SIZES, MAX_ENTRIES = 16, 1 << 22
 DATA_NAME, INITIAL_NAME = "data certificate", "range of the initial weights"
 
 
@@ -134,11 +135,13 @@ def _checked(run: RunStatement, segment: SegmentStatement) -> SegmentStatement:
 def section_reports(header: Header, parameters: ParameterSet) -> Iterator[SecurityReport]:
     """Error terms of every section of a header that passed `check_statement`, in file order, without any proof.
 
-    Segments beyond MAX_SIZES different sizes are left out: nothing has been verified, and each size costs tables.
+    Segments of further sizes are left out behind MAX_SIZES sizes or MAX_ENTRIES entries of tables: nothing has been verified,
+    and each size costs tables.
     Raises Rejected for a segment that breaks a rule.
     """
     run = header.run
     known: dict[object, SecurityReport] = {}
+    entries = 0
     with _rules():
         yield certificate_report(DATA_NAME, data_certificate_layout(run, parameters))
         if run.init_root is not None:
@@ -146,10 +149,12 @@ def section_reports(header: Header, parameters: ParameterSet) -> Iterator[Securi
         for segment in header.segments:
             # Segments of one size share their terms; what else differs between them is no part of any error.
             size = (segment.steps, segment.limbs, segment.scales, segment.w_in.root == "")
-            if size not in known and len(known) == MAX_SIZES:
-                continue
             if size not in known:
-                known[size] = segment_report(segment_sizes(run, _checked(run, segment), parameters))
+                if len(known) == MAX_SIZES or entries >= MAX_ENTRIES:
+                    continue
+                public = segment_sizes(run, _checked(run, segment), parameters)
+                entries += sum(map(len, public.layout.tables.values()))
+                known[size] = segment_report(public)
             yield replace(known[size], name=f"segment {segment.index}")
         yield data_proof_report(data_proof_layout(run, len(header.segments), parameters))
 
@@ -266,6 +271,7 @@ def verify(
         if expect is not None:
             check_expected(header.run, expect)
             checked.append("expected")
+        check_length(stream, header)
         sections = _Sections(header, parameters, backend)
         try:
             given = data(header.run) if callable(data) else data
