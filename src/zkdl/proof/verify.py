@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from zkdl.proof.chain import check_chain
 from zkdl.proof.data_claims import SegmentLink
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.description import describe
-from zkdl.proof.format import Header, SectionReader, read_header
+from zkdl.proof.format import HashedStream, Header, SectionReader, read_header
 from zkdl.proof.limits import check_sizes
 from zkdl.proof.outside import check_data, check_expected, check_weights
 from zkdl.proof.public import segment_public, segment_sizes
@@ -59,6 +59,7 @@ class Verified:
         reports: error terms of every section, in file order.
         checked: extra checks that were asked for and held: "weights", "data", "expected".
         timings_s: seconds per section.
+        proof_sha256, proof_bytes: digest (hexadecimal) and size of the container that was verified.
     """
 
     run: RunStatement
@@ -66,6 +67,8 @@ class Verified:
     reports: list[SecurityReport]
     checked: list[str]
     timings_s: dict[str, float] = field(default_factory=dict)
+    proof_sha256: str = ""
+    proof_bytes: int = 0
 
     @property
     def whole_chain(self) -> bool:
@@ -247,7 +250,9 @@ def verify(
         raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(path)) from error
     checked = []
     with stream:
-        header = read_header(stream)
+        hashed = HashedStream(stream)
+        source = cast(IO[bytes], hashed)  # it has the part of the interface that is used
+        header = read_header(source)
         name = header.run.parameter_set
         if name not in parameter_sets:
             message = "the proof uses a parameter set that this verifier does not accept"
@@ -259,9 +264,9 @@ def verify(
             checked.append("expected")
         sections = _Sections(header, parameters, backend)
         try:
-            timings = _verify_sections(header, sections, stream, progress or _quiet)
+            timings = _verify_sections(header, sections, source, progress or _quiet)
             if weights is not None:
-                check_weights(header, weights, parameters, backend)
+                check_weights(header, weights, parameters, backend, hashed.sha256)
                 checked.append("weights")
             if data is not None:
                 check_data(header, data, data_key, parameters, backend)
@@ -270,4 +275,4 @@ def verify(
             raise ResourceError(
                 "this machine has too little memory to verify the statement", code="MEMORY", file=str(path)
             ) from error
-    return Verified(header.run, header.segments, sections.reports, checked, timings)
+    return Verified(header.run, header.segments, sections.reports, checked, timings, hashed.sha256, hashed.size)
