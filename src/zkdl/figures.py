@@ -121,7 +121,7 @@ def read_training(directory: RunDirectory, index: int) -> TrainingFigures | None
     raw = directory.read_figures(name)
     if raw is None:
         return None
-    lists = {"loss": float, "forward_headroom": float, "backward_headroom": float}
+    lists: dict[str, type] = {"loss": float, "forward_headroom": float, "backward_headroom": float}
     lists |= {"activation_clamps": int, "gradient_clamps": int}
     good = set(raw) == set(TrainingFigures.__dataclass_fields__)
     good = good and all(_numbers(raw[field], kind) for field, kind in lists.items())

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from zkdl.attestation import check_attestation, read_attestation
 from zkdl.backend.select import get_backend
 from zkdl.cli.output import Output, verb
 from zkdl.datasets import FeatureRule, digits, load, quantise
@@ -72,6 +73,7 @@ def _data(proof: Path, source: str, labels: Path | None, column: str | None) -> 
 @click.option("--label-column", help="Label column, for CSV data.")
 @click.option("--data-key", type=click.Path(path_type=Path), help="Key of the dataset commitment.")
 @click.option("--expect", type=click.Path(path_type=Path), help="JSON file with statement fields that must match.")
+@click.option("--attestation", type=click.Path(path_type=Path), help="Statement of zkdl attest that must agree.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("verify")
 def command(
@@ -83,6 +85,7 @@ def command(
     label_column: str | None,
     data_key: Path | None,
     expect: Path | None,
+    attestation: Path | None,
     backend: str | None,
 ) -> None:
     """Verify PROOF and say in plain words what it proves, what it does not, and what leaks."""
@@ -92,6 +95,7 @@ def command(
         raise UsageError(
             "checking the data needs the data and the dataset key", code="DATA_KEY", hint="Pass --data and --data-key"
         )
+    attested = None if attestation is None else read_attestation(attestation)
     verified = verify(
         proof,
         weights=weights,
@@ -101,6 +105,9 @@ def command(
         backend=get_backend(backend),
         progress=output.progress,
     )
+    if attested is not None:
+        check_attestation(attested, verified)
+        verified.checked.append("attestation")
     timings = {name: round(seconds, 4) for name, seconds in verified.timings_s.items()}
     statement = verified.to_json()
     output.result("The proof is valid.\n" + verified.describe(), {"statement": statement, "timings_s": timings})

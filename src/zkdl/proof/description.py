@@ -28,6 +28,17 @@ def describe(verified: Verified) -> str:
     return "\n".join(lines)
 
 
+def paragraphs(lines: list[str]) -> list[str]:
+    """The lines as paragraphs: a line that begins with two spaces goes on with the one before."""
+    out: list[str] = []
+    for line in lines:
+        if line.startswith("  ") and out:
+            out[-1] += " " + line.strip()
+        elif line:
+            out.append(line)
+    return out
+
+
 def proven(verified: Verified) -> list[str]:
     """The proven sentences, in lines; a line that goes on begins with two spaces."""
     run, segments = verified.run, verified.segments

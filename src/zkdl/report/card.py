@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from zkdl import __version__
-from zkdl.proof.description import caveats, leakage, proven, soundness
+from zkdl.proof.description import caveats, chosen, leakage, paragraphs, proven, soundness
 from zkdl.report.content import Report
-from zkdl.report.wording import paragraphs, planned, printable, sentence, verify_command
+from zkdl.report.wording import planned, printable, sentence, verify_command
 
 TAG = "zk-training-proof"
 
@@ -29,5 +29,7 @@ def model_card(report: Report) -> str:
     body += [f"Proof file: SHA-256 `{verified.proof_sha256}`, {verified.proof_bytes} bytes. To verify it:", ""]
     body += [_code(f"pip install {printable(f'zkdl=={__version__}')}\n{verify_command(report.proof)}"), ""]
     body += ["Not proven or only assumed:", "", *(f"- {sentence(line)}" for line in caveats(verified)), ""]
+    first, *rest = chosen(verified)
+    body += [first, "", *(f"- {line.strip()}" for line in rest), ""]
     body += [line for paragraph in paragraphs(leakage(report.run, verified.segments)) for line in (paragraph, "")]
     return "\n".join([*head, *body])

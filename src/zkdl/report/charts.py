@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from zkdl.report.markup import Markup, element
@@ -11,7 +11,7 @@ from zkdl.report.markup import Markup, element
 WIDTH, HEIGHT = 360.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 10.0, 26.0
 MOST_POINTS = 160
-COLOURS = 8
+COLOURS = 9
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def stacked_bar(label: str, parts: Sequence[tuple[str, float]], order: Sequence[
     )
 
 
-def legend(order: Sequence[str]) -> Markup:
-    """Names with the colours that `stacked_bar` gives them."""
-    keys = [element("li", element("i", class_=f"key c{i % COLOURS}"), name) for i, name in enumerate(order)]
+def legend(order: Sequence[str], shown: Container[str] | None = None) -> Markup:
+    """Names with the colours that `stacked_bar` gives them; shown: those to name, None for all."""
+    named = [(i, name) for i, name in enumerate(order) if shown is None or name in shown]
+    keys = [element("li", element("i", class_=f"key c{i % COLOURS}"), name) for i, name in named]
     return element("ul", *keys, class_="legend")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zkdl.figures import BEFORE
 from zkdl.report.charts import Line, legend, line_chart, stacked_bar
 from zkdl.report.content import Private, Report
@@ -10,6 +12,9 @@ from zkdl.report.wording import shown_bytes, shown_seconds
 from zkdl.statement import bounds
 
 MOST_BARS = 32
+TRAINING = "training"
+# As they follow each other; the files do not keep an order. One colour each, the same in every bar.
+PHASES = (TRAINING, "commit", "certificate", BEFORE, "witness", "lookups", "products", "open", "links")
 INTEGER, FLOAT = "integer training", "float32, same start and batches"
 
 
@@ -103,6 +108,15 @@ def time_and_bytes(report: Report) -> Markup:
     return join(*parts)
 
 
+def _order(found: Iterable[str]) -> list[str]:
+    """All phases in the order of their colours; those of another release come last."""
+    return list(dict.fromkeys([*PHASES, *found]))
+
+
+def _in_order(seconds: dict[str, float]) -> dict[str, float]:
+    return {phase: seconds[phase] for phase in _order(seconds) if phase in seconds}
+
+
 def _proving_time(report: Report) -> list[Markup]:
     private = report.private
     if private is None:
@@ -111,17 +125,19 @@ def _proving_time(report: Report) -> list[Markup]:
     total: dict[str, float] = {}
     training = [figures.seconds for figures in private.training if figures is not None]
     if training:
-        total["training"] = sum(training)
+        total[TRAINING] = sum(training)
     for figures in report.proving.values():
         for phase, seconds in figures.seconds.items():
             total[phase] = total.get(phase, 0.0) + seconds
     if not total:
         return [element("p", "No times are remembered of this run.", class_="quiet")]
-    whole, order = sum(total.values()), list(total)
+    whole = sum(total.values())
+    total = _in_order(total)
+    order = _order(total)
     rows = [[phase, shown_seconds(seconds), f"{100 * seconds / whole:.1f} %"] for phase, seconds in total.items()]
     peak = max((figures.peak_bytes for figures in report.proving.values()), default=0)
     text = f"Training and proving took {shown_seconds(whole)} in all, in these phases:"
-    parts = [element("p", text), stacked_bar("time by phase", list(total.items()), order, whole), legend(order)]
+    parts = [element("p", text), stacked_bar("time by phase", list(total.items()), order, whole), legend(order, total)]
     parts.append(table(["phase", "time", "share"], rows, 2))
     note = f"{BEFORE}: commitments that are made again before a section."
     if peak:
@@ -134,18 +150,19 @@ def _sections(report: Report) -> list[Markup]:
     if report.verified is None:
         return []
     verify_s, sizes = report.verified.timings_s, report.section_bytes
-    order = list(dict.fromkeys(phase for figures in report.proving.values() for phase in figures.seconds))
+    order = _order(phase for figures in report.proving.values() for phase in figures.seconds)
     slowest = max((sum(figures.seconds.values()) for figures in report.proving.values()), default=0.0)
-    head = ["section", *(["prover's phases"] if order else []), *(["prover"] if order else []), "verifier", "size"]
+    timed = bool(report.proving)
+    head = ["section", *(["prover's phases", "prover"] if timed else []), "verifier", "size"]
     rows = []
     names = list(verify_s)
     # The certificate stands first and the data proof last; they always show.
     shown = names if len(names) <= MOST_BARS else [*names[: MOST_BARS - 1], names[-1]]
     for name in shown:
         row: list[str] = [name]
-        if order:
+        if timed:
             phases = report.proving[name].seconds if name in report.proving else {}
-            row.append(stacked_bar(f"phases of {name}", list(phases.items()), order, slowest))
+            row.append(stacked_bar(f"phases of {name}", list(_in_order(phases).items()), order, slowest))
             row.append(shown_seconds(sum(phases.values())) if phases else "-")
         rows.append([*row, shown_seconds(verify_s[name]), shown_bytes(sizes[name]) if name in sizes else "-"])
     text = (
@@ -162,9 +179,9 @@ def _sections(report: Report) -> list[Markup]:
     parts = [element("h3", "The proof, by section"), element("p", text)]
     if groups:
         parts += [bar, legend([f"{name}, {shown_bytes(int(size))}" for name, size in groups.items()])]
-    if order:
-        parts += [element("p", "Phases of the prover in the table below:", class_="quiet"), legend(order)]
-    parts.append(table(head, rows, 3 if order else 2))
+    if report.proving:
+        parts.append(element("p", "The prover's phases have the colours that they have above.", class_="quiet"))
+    parts.append(table(head, rows, 3 if timed else 2))
     if len(shown) < len(names):
         parts.append(element("p", f"{len(names) - len(shown)} more segments are left out here.", class_="quiet"))
     return parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 
 class Markup(str):
@@ -27,7 +28,7 @@ def join(*children: str) -> Markup:
     return Markup("".join(child if isinstance(child, Markup) else html.escape(child) for child in children))
 
 
-def table(head: list[str], rows: list[list[str]], numbers: int = 0) -> Markup:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> Markup:
     """A table that scrolls by itself on a narrow screen.
 
     Args:
@@ -35,7 +36,7 @@ def table(head: list[str], rows: list[list[str]], numbers: int = 0) -> Markup:
     """
     first = len(head) - numbers
 
-    def cells(name: str, row: list[str]) -> list[Markup]:
+    def cells(name: str, row: Sequence[str]) -> list[Markup]:
         return [element(name, cell, **({"class_": "n"} if i >= first else {})) for i, cell in enumerate(row)]
 
     top = element("thead", element("tr", *cells("th", head)))

@@ -8,14 +8,14 @@ import platform
 import numpy as np
 
 from zkdl import __version__
-from zkdl.proof.description import LOSSES, caveats, chosen, leakage, proven
+from zkdl.proof.description import LOSSES, caveats, chosen, leakage, paragraphs, proven
 from zkdl.proof.description import soundness as soundness_lines
 from zkdl.proof.format import FORMAT_VERSION
 from zkdl.report.content import REJECTED, UNPROVED, Report
 from zkdl.report.figures import headroom, learning, time_and_bytes
 from zkdl.report.markup import Markup, bullets, element, join, table
 from zkdl.report.style import STYLE
-from zkdl.report.wording import group_name, kinds, network, paragraphs, planned, proven_steps, sentence, verify_command
+from zkdl.report.wording import group_name, kinds, network, planned, proven_steps, sentence, verify_command
 from zkdl.train.rates import to_learning_rate
 
 # Inline styles and drawings are all there is: the browser refuses anything else, should anything else ever get in.

@@ -3,10 +3,12 @@
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1d21; --soft: #5c626c; --paper: #fcfcfa; --panel: #f2f2ee; --rule: #dcdcd6;
   --good: #17663a; --bad: #b3161f; --warn: #8a5a00; --integer: #0b5cad; --float: #c2571a;
-  --c0: #0b5cad; --c1: #d98a1f; --c2: #2a8f6a; --c3: #b5478f; --c4: #6a5acd; --c5: #a8a032; --c6: #4aa3d8; --c7: #8c8c8c; }
+  --c0: #0b5cad; --c1: #d98a1f; --c2: #2a8f6a; --c3: #b5478f; --c4: #6a5acd; --c5: #a8a032; --c6: #4aa3d8; --c7: #8c8c8c;
+  --c8: #a3412f; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e4; --soft: #a3a8b0; --paper: #16181b; --panel: #1f2226;
   --rule: #363a40; --good: #62c88d; --bad: #ff7b78; --warn: #e9b44c; --integer: #6cb2f5; --float: #f0a06a;
-  --c0: #5aa7f0; --c1: #edb05a; --c2: #55c39a; --c3: #de83bf; --c4: #a59bf0; --c5: #cfc75f; --c6: #86cdf2; --c7: #a0a0a0; } }
+  --c0: #5aa7f0; --c1: #edb05a; --c2: #55c39a; --c3: #de83bf; --c4: #a59bf0; --c5: #cfc75f; --c6: #86cdf2; --c7: #a0a0a0;
+  --c8: #e07f6d; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.55 system-ui, sans-serif;
   -webkit-text-size-adjust: 100%; }
@@ -44,18 +46,20 @@ figure { margin: .6rem 0; } figcaption { margin-bottom: .3rem; }
 polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 polyline.integer { stroke: var(--integer); } polyline.float { stroke: var(--float); stroke-dasharray: 5 3; }
 circle.integer { fill: var(--integer); } circle.float { fill: var(--float); }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .15rem 1.1rem; padding: 0; margin: .4rem 0 1rem; font-size: .85rem; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .15rem 1.1rem; padding: 0; margin: .4rem 0 1rem;
+  font-size: .85rem; }
 .legend li { margin: 0; }
 .key { display: inline-block; width: .85rem; height: .7rem; border-radius: .15rem; margin-right: .4rem; }
 .key.integer { height: .2rem; vertical-align: middle; background: var(--integer); }
 .key.float { height: .2rem; vertical-align: middle;
   background: repeating-linear-gradient(90deg, var(--float) 0 5px, transparent 5px 7px); }
 .bar { display: block; width: 100%; height: .95rem; background: var(--panel); border-radius: .15rem; }
-td .bar { min-width: 9rem; margin-top: .25rem; }
+td .bar { min-width: 7rem; margin-top: .25rem; }
 .c0 { fill: var(--c0); background: var(--c0); } .c1 { fill: var(--c1); background: var(--c1); }
 .c2 { fill: var(--c2); background: var(--c2); } .c3 { fill: var(--c3); background: var(--c3); }
 .c4 { fill: var(--c4); background: var(--c4); } .c5 { fill: var(--c5); background: var(--c5); }
 .c6 { fill: var(--c6); background: var(--c6); } .c7 { fill: var(--c7); background: var(--c7); }
+.c8 { fill: var(--c8); background: var(--c8); }
 details { margin: .5rem 0; } summary { cursor: pointer; }
 @media (max-width: 34rem) { body { font-size: 16px; } main { padding: 1.4rem 1rem 3rem; } h1 { font-size: 1.5rem; } }
 @media print { body { background: none; } details > * { display: block; } }

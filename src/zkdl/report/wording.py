@@ -13,17 +13,6 @@ from zkdl.report.content import Report
 from zkdl.statement.run import RunStatement
 
 
-def paragraphs(lines: list[str]) -> list[str]:
-    """The lines of `zkdl verify` as paragraphs: a line that begins with two spaces goes on."""
-    out: list[str] = []
-    for line in lines:
-        if line.startswith("  ") and out:
-            out[-1] += " " + line.strip()
-        elif line:
-            out.append(line)
-    return out
-
-
 def sentence(clause: str) -> str:
     """A clause with a capital and a full stop."""
     return clause[:1].upper() + clause[1:] + "."
