@@ -66,7 +66,7 @@ class Report:
     """Everything a report is made of.
 
     Attributes:
-        segments: those that have been trained. proof: the container's path, None when there is none.
+        segments: those that have been trained; in a public report on a proof, those proven. proof: the container's path, None when there is none.
         state: UNPROVED, REJECTED or VERIFIED. error: why the proof was rejected.
         proving: remembered figures by section, "commitment" first. section_bytes: by section, in file order.
         private: None in a report for publication.
@@ -114,6 +114,9 @@ def gather(
             state = VERIFIED
         except (Rejected, MalformedProof) as found:
             error, state = found, REJECTED
+    if public and verified is not None:
+        # How the training went on behind the proof is no part of what it reveals.
+        segments = verified.segments
     sizes = {}
     if verified is not None:
         names = verified.timings_s

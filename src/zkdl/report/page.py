@@ -165,7 +165,7 @@ def _details(report: Report) -> Markup:
         "Batch": f"{run.batch} examples; the last one of an epoch: {run.last_batch}",
         "Examples": str(run.examples),
         "Learning rate": rates + more,
-        "Segments": f"{len(report.segments)} trained",
+        "Segments": str(len(report.segments)),
         "Number formats": f"{formats.activation_bits}-bit activations, {formats.gradient_bits}-bit gradients,"
         f" {formats.weight_frac} fraction bits of the weights, {formats.feature_bits}-bit features",
         "Initial weights": start,
@@ -175,6 +175,9 @@ def _details(report: Report) -> Markup:
         "Parameter set": run.parameter_set,
         "Beacon": run.beacon or "none",
     }
+    if report.private is None and report.verified is None:
+        # One that was cut short tells that a value left its range: only a proof makes their number public.
+        del rows["Segments"]
     body = table(["", ""], [[name, element("code", text) if len(text) >= 64 else text] for name, text in rows.items()])
     parts = [element("h2", "The run in detail"), body]
     if report.verified is not None:
