@@ -112,10 +112,10 @@ def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
     return real_loss(run, np.ldexp(logits.astype(np.float64), -run.format.logit_frac), labels)
 
 
-def _pad_step(plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
+def _pad_step(backend: Backend, plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
     """The single row that fills every slot of the steps beyond the segment: zero features, no label."""
     features = np.zeros((1, plan.run.widths[0]), dtype=np.int64)
-    return run_step(plan, weights.parts(), weights.b, features, np.full(1, -1, dtype=np.int64), step)
+    return run_step(backend, plan, weights, features, np.full(1, -1, dtype=np.int64), step)
 
 
 class _SegmentRunner:
@@ -146,7 +146,7 @@ class _SegmentRunner:
         targets = np.full(self.rows, -1, dtype=np.int64)
         batch[:size] = features[index[:size]]
         targets[:size] = labels[index[:size]]
-        trace = run_step(self.plan, self.weights.parts(), self.weights.b, batch, targets, self.segment.first_step + t)
+        trace = run_step(self.backend, self.plan, self.weights, batch, targets, self.segment.first_step + t)
         if self.views is not None:
             write_step(self.backend, self.views, self.plan, trace, slice(t, t + 1))
         self.ranges.add(self.plan, trace, size)
@@ -158,7 +158,7 @@ class _SegmentRunner:
         padded = 1 << (steps - 1).bit_length()
         if padded == steps:
             return
-        trace = _pad_step(self.plan, self.weights, self.segment.first_step + steps)
+        trace = _pad_step(self.backend, self.plan, self.weights, self.segment.first_step + steps)
         if self.views is not None:
             write_step(self.backend, self.views, self.plan, trace, slice(steps, padded))
 
