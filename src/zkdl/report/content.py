@@ -66,7 +66,8 @@ class Report:
     """Everything a report is made of.
 
     Attributes:
-        segments: those that have been trained; in a public report on a proof, those proven. proof: the container's path, None when there is none.
+        segments: those that have been trained; in a public report on a proof, those proven.
+        proof: the container's path, None when there is none.
         state: UNPROVED, REJECTED or VERIFIED. error: why the proof was rejected.
         proving: remembered figures by section, "commitment" first. section_bytes: by section, in file order.
         private: None in a report for publication.
