@@ -37,6 +37,7 @@ HOSTS = {
     "doi.org",
     "eprint.iacr.org",
     "github.com",
+    "in-toto.io",
     "json-schema.org",
     "www.apache.org",
 }
