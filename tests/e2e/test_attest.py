@@ -51,7 +51,7 @@ def test_statement(finished: Finished) -> None:
 
 def test_schema(finished: Finished) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    schema = json.loads(resources.files("zkdl").joinpath("schemas/attestation-1.json").read_text())
+    schema = json.loads(resources.files("zkdl").joinpath("schemas/attestation.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(attest(finished), schema)
     with pytest.raises(jsonschema.ValidationError):
@@ -59,7 +59,7 @@ def test_schema(finished: Finished) -> None:
 
 
 def test_the_schema_names_the_fields_that_are_written(finished: Finished) -> None:
-    schema = json.loads(resources.files("zkdl").joinpath("schemas/attestation-1.json").read_text())
+    schema = json.loads(resources.files("zkdl").joinpath("schemas/attestation.json").read_text())
     found = attest(finished)
     parts = schema["properties"]["predicate"]["properties"]
     assert set(schema["properties"]) == set(found) and set(parts) == set(found["predicate"])
