@@ -19,12 +19,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from zkdl.archives import NotAnArchive, read_arrays
 from zkdl.errors import UsageError, ZkError
 from zkdl.hiding.entropy import Entropy
 from zkdl.journal import Journal
@@ -132,7 +132,7 @@ class RunDirectory:
         try:
             data = json.loads(path.read_bytes())
             return RunStatement.from_json(data["run"]), int(data["segment_steps"])
-        except (OSError, ValueError, KeyError, TypeError, ZkError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, ZkError) as error:
             raise UsageError("the run statement cannot be read", code="RUN_DAMAGED", file=str(path)) from error
 
     def write_data(self, features: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
@@ -143,9 +143,9 @@ class RunDirectory:
     def read_data(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         path = self.path / "data.npz"
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                return archive["features"], archive["labels"]
-        except (OSError, ValueError, KeyError, EOFError, IndexError, AttributeError, TypeError, BadZipFile) as error:
+            found = read_arrays(path)
+            return found["features"], found["labels"]
+        except (OSError, NotAnArchive, KeyError) as error:
             raise UsageError("the run's data cannot be read", code="RUN_DAMAGED", file=str(path)) from error
 
     def write_weights(self, step: int, weights: Weights, weight_frac: int) -> None:
@@ -166,7 +166,7 @@ class RunDirectory:
         while (path := self.path / "segments" / f"{len(found)}.json").exists():
             try:
                 found.append(SegmentStatement.from_json(json.loads(path.read_bytes())))
-            except (OSError, ValueError, ZkError) as error:
+            except (OSError, ValueError, RecursionError, ZkError) as error:
                 raise UsageError("a segment's statement cannot be read", code="RUN_DAMAGED", file=str(path)) from error
         return found
 

@@ -47,7 +47,8 @@ def _tensor(path: Path, body: bytes, entry: Any) -> NDArray[np.int64]:
     begin, end = place
     if entry.get("dtype") != "I64" or any(n < 0 for n in shape) or not 0 <= begin <= end <= len(body):
         raise _bad(path, "holds something else than int64 tensors")
-    if end - begin != 8 * math.prod(shape):
+    # Without a zero: beside one, the other size may be one that NumPy refuses.
+    if 0 in shape or end - begin != 8 * math.prod(shape):
         raise _bad(path, "has a tensor whose size does not fit its shape")
     return np.frombuffer(body[begin:end], dtype="<i8").astype(np.int64).reshape(shape)
 
