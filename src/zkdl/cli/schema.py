@@ -10,16 +10,13 @@ import click
 from zkdl.cli.main import VERBS
 from zkdl.cli.output import Output, verb
 
-NAMES = (*VERBS, "error", "attestation")
+NAMES = (*VERBS, "error")
 
 
 @click.command("schema")
 @click.argument("name", metavar="VERB", type=click.Choice(NAMES))
 @verb("schema")
 def command(output: Output, name: str) -> None:
-    """Print the JSON Schema of what VERB prints with --json; `error` is what every verb prints when it fails.
-
-    `attestation` is the Statement that `zkdl attest` writes.
-    """
+    """Print the JSON Schema of what VERB prints with --json; `error` is what every verb prints when it fails."""
     text = resources.files("zkdl").joinpath("schemas", f"{name}.json").read_text(encoding="ascii")
     output.result(text.rstrip(), {"verb": name, "document": json.loads(text)})

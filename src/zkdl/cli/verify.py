@@ -89,10 +89,10 @@ def command(
         raise UsageError(
             "checking the data needs the data and the dataset key", code="DATA_KEY", hint="Pass --data and --data-key"
         )
-    attested = None if attestation is None else read_attestation(attestation)
     audited = None if data is None else partial(_data, source=data, labels=labels, column=label_column)
     key = None if data_key is None else _key(data_key)
     wanted = None if expect is None else _expected(expect)
+    attested = None if attestation is None else read_attestation(attestation)
     with proof_stream(proof) as stream:
         verified = verify(
             stream, weights=weights, data=audited, data_key=key, expect=wanted,
