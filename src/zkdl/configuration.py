@@ -356,7 +356,8 @@ def read_configuration(path: Path | str) -> Configuration:
         raise UsageError(
             "the configuration is not there", code="CONFIG_MISSING", hint="Check the path", file=str(path)
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # ValueError: no UTF-8, no TOML, or an integer of more digits than Python converts.
         raise UsageError(
             f"the configuration cannot be read: {error}",
             code="CONFIG_SYNTAX",

@@ -8,6 +8,7 @@ segments that are there, so it is stored under their number.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,15 +21,17 @@ from zkdl.backend.base import Backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import WeightsCommitment
 from zkdl.errors import UsageError
+from zkdl.figures import write_training
 from zkdl.given_weights import check_shapes, start_from
 from zkdl.memory import keep_freed_memory
 from zkdl.openings import Openings
 from zkdl.progress import Progress as Progress
 from zkdl.progress import quiet as quiet
 from zkdl.proof.estimate import Estimate, estimate, planned_memory
-from zkdl.proof.format import section_names, write_container
+from zkdl.proof.format import container_digest, section_names, write_container
 from zkdl.proof.multiplicities import check_multiplicities
 from zkdl.proof.plan import MemoryPlan, machine_bytes
+from zkdl.proof.revealed import PROOF_FIELD, STATEMENT_FIELD
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.publishing import DATA_BUDGET, milestones, publishable
 from zkdl.rundir import RunDirectory, weights_bytes
@@ -158,7 +161,9 @@ class Session:
             certificate = certificate_digest(run, data_certificate_layout(run, self._parameters(run)))
             while step < run.steps:
                 openings.check_next_segment(step, certificate)
+                started = time.perf_counter()
                 segment, out = next(trained)
+                seconds = time.perf_counter() - started
                 step = segment.first_step + segment.steps
                 committed = self._commit_weights(run, step, out)
                 segment = replace(
@@ -167,6 +172,7 @@ class Session:
                     w_out=replace(segment.w_out, root=committed.root.hex()),
                 )
                 self.directory.write_weights(step, out, run.format.weight_frac)
+                write_training(self.directory, segment, trainer.results[-1], seconds)
                 self.directory.write_segment(segment)
                 done.append(segment)
                 root = segment.w_out.root
@@ -258,10 +264,24 @@ class Session:
             )
         return run, segments[:count]
 
+    def proof_digests(self) -> dict[str, str]:
+        """SHA-256 of the run statement and, when every section is there, of the finished container, hexadecimal."""
+        run, segments = self._published()
+        found = {STATEMENT_FIELD: run.digest().hex()}
+        names = section_names(run, len(segments))
+        sections = [(name, self.directory.section(section_file(name, len(segments)))) for name in names]
+        if all(file.exists() for _, file in sections):
+            found[PROOF_FIELD] = container_digest(run, segments, sections).hex()
+        return found
+
     def reveal_weights(self, output: Path) -> None:
-        """Write the weights that a container ends in with the key of their commitment, readable by the owner only."""
+        """Write the weights that a container ends in with the key of their commitment, readable by the owner only.
+
+        The metadata name the run statement and, behind a finished proof, the container, by their digests.
+        """
         run, segments = self._published()
         step = segments[-1].first_step + segments[-1].steps
         weights = self.directory.read_weights(step)
         key = self.directory.key(f"weights-{step}")
-        write_atomic(output, weights_bytes(weights, run.format.weight_frac, key), secret=True)
+        data = weights_bytes(weights, run.format.weight_frac, key, self.proof_digests())
+        write_atomic(output, data, secret=True)

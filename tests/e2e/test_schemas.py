@@ -90,6 +90,11 @@ def successes(verb: str, finished: Finished, folder: Path, monkeypatch: pytest.M
             "prove": [(finished.run, "--output", folder / "again")],
             "verify": [(finished.proof,), (finished.proof, *data)],
             "inspect": [(finished.proof,), (finished.proof, "--security")],
+            "report": [
+                (finished.run, "--out", folder / "r.html"),
+                (finished.run, "--model-card", "--out", folder / "c.md"),
+            ],
+            "attest": [(finished.proof,), (finished.proof, "--weights", finished.weights, "--out", folder / "a.json")],
             "schema": [("verify",)],
             "completion": [("bash",), ("zsh",), ("fish",)],
         }[verb]

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="the extra `torch` is not installed"
 
 import zkdl  # noqa: E402 - after the skip
 from tests.pytorch.models import Images, Net, Table, digits, hooks, loader, sgd, small, tensors  # noqa: E402 - as above
-from zkdl.errors import Unsupported, UsageError  # noqa: E402 - as above
+from zkdl.errors import NotProvable, Unsupported, UsageError  # noqa: E402 - as above
 from zkdl.proof.revealed import read_weights  # noqa: E402 - as above
 
 CE = torch.nn.CrossEntropyLoss()
@@ -193,3 +193,18 @@ def test_it_resumes_in_its_directory(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"directory": tmp_path / "run", "segment_steps": 2, "quiet": True}
     weights = zkdl.make_provable(model, sgd(model), loader(), CE, **settings).fit(steps=4)
     assert zkdl.make_provable(model, sgd(model), loader(), CE, **settings).fit(steps=4).equal(weights)
+
+
+def test_a_range_that_is_too_wide_for_a_long_run_names_a_narrower_one() -> None:
+    data = torch.utils.data.TensorDataset(
+        torch.rand(64, 784, generator=torch.Generator().manual_seed(3)), torch.zeros(64).long()
+    )
+    model = torch.nn.Sequential(
+        torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10)
+    )
+    with pytest.raises(NotProvable) as caught:
+        zkdl.make_provable(model, sgd(model), loader(data, batch_size=64), CE, quiet=True).check(steps=938)
+    assert caught.value.code == "WEIGHT_FRAC" and "FeatureRule(bits=9, frac=8, signed=False)" in caught.value.hint
+    rule = zkdl.FeatureRule(bits=9, frac=8)
+    run = zkdl.make_provable(model, sgd(model), loader(data, batch_size=64), CE, features=rule, quiet=True)
+    assert run.check(steps=938).final_bits < 62

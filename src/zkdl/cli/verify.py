@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from zkdl.attestation import check_attestation, read_attestation
 from zkdl.backend.select import get_backend
 from zkdl.cli.output import Output, verb
 from zkdl.cli.source import proof_stream
@@ -68,6 +69,7 @@ def _data(run: RunStatement, source: str, labels: Path | None, column: str | Non
 @click.option("--label-column", help="Label column, for CSV data.")
 @click.option("--data-key", type=click.Path(path_type=Path), help="Key of the dataset commitment.")
 @click.option("--expect", type=click.Path(path_type=Path), help="JSON file with statement fields that must match.")
+@click.option("--attestation", type=click.Path(path_type=Path), help="Statement of zkdl attest that must agree.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("verify")
 def command(
@@ -79,6 +81,7 @@ def command(
     label_column: str | None,
     data_key: Path | None,
     expect: Path | None,
+    attestation: Path | None,
     backend: str | None,
 ) -> None:
     """Verify PROOF (- for a pipe) and say in plain words what it proves, what it does not, and what leaks."""
@@ -89,11 +92,15 @@ def command(
     audited = None if data is None else partial(_data, source=data, labels=labels, column=label_column)
     key = None if data_key is None else _key(data_key)
     wanted = None if expect is None else _expected(expect)
+    attested = None if attestation is None else read_attestation(attestation)
     with proof_stream(proof) as stream:
         verified = verify(
             stream, weights=weights, data=audited, data_key=key, expect=wanted,
             backend=get_backend(backend), progress=output.progress,
         )  # fmt: skip
+    if attested is not None:
+        check_attestation(attested, verified)
+        verified.checked.append("attestation")
     timings = {name: round(seconds, 4) for name, seconds in verified.timings_s.items()}
     statement = verified.to_json()
     output.result("The proof is valid.\n" + verified.describe(), {"statement": statement, "timings_s": timings})

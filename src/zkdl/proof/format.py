@@ -7,6 +7,7 @@ It holds the run statement, the segment statements and the section table. Nothin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -79,11 +80,8 @@ def section_names(run: RunStatement, segments: int) -> list[str]:
     return ["data", *initial, *(f"segment-{i}" for i in range(segments)), "dataset"]
 
 
-def write_container(
-    path: Path | str, run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path | bytes]]
-) -> None:
-    """Write atomically: a temporary file beside `path`, flushed to disk, then renamed."""
-    path = Path(path)
+def _opening(run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path | bytes]]) -> bytes:
+    """Everything before the first section."""
     sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size for _, data in sections]
     header = canonical_json(
         {
@@ -93,10 +91,50 @@ def write_container(
             "sections": [[name, size] for (name, _), size in zip(sections, sizes, strict=True)],
         }
     )
+    return MAGIC + FORMAT_VERSION.to_bytes(4, "little") + len(header).to_bytes(4, "little") + header
+
+
+def container_digest(run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path]]) -> bytes:
+    """SHA-256 of the container that `write_container` makes of these sections, (32 bytes)."""
+    found = hashlib.sha256(_opening(run, segments, [*sections]))
+    for _, path in sections:
+        with path.open("rb") as source:
+            while piece := source.read(1 << 20):
+                found.update(piece)
+    return found.digest()
+
+
+class HashedStream:
+    """A stream whose bytes are hashed as they are read: what was verified and what was hashed are the same bytes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+        self.name = str(getattr(stream, "name", "-"))
+        self.size = 0
+
+    def read(self, n_bytes: int, /) -> bytes:
+        data = self._stream.read(n_bytes)
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """Of everything read so far, 64 hexadecimal digits."""
+        return self._hash.hexdigest()
+
+
+def write_container(
+    path: Path | str, run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path | bytes]]
+) -> None:
+    """Write atomically: a temporary file beside `path`, flushed to disk, then renamed."""
+    path = Path(path)
+    opening = _opening(run, segments, sections)
     temporary = path.with_name(path.name + ".partial")
     try:
         with temporary.open("wb") as out:
-            out.write(MAGIC + FORMAT_VERSION.to_bytes(4, "little") + len(header).to_bytes(4, "little") + header)
+            out.write(opening)
             for _, data in sections:
                 if isinstance(data, bytes):
                     out.write(data)

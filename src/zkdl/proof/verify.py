@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from zkdl.proof.chain import check_chain
 from zkdl.proof.data_claims import SegmentLink
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.description import describe
-from zkdl.proof.format import Header, SectionReader, check_length, read_header, read_some
+from zkdl.proof.format import HashedStream, Header, SectionReader, check_length, read_header, read_some
 from zkdl.proof.limits import check_sizes
 from zkdl.proof.outside import check_data, check_expected, check_weights
 from zkdl.proof.public import segment_public, segment_sizes
@@ -61,6 +61,7 @@ class Verified:
         reports: error terms of every section, in file order.
         checked: extra checks that were asked for and held: "weights", "data", "expected".
         timings_s: seconds per section.
+        proof_sha256, proof_bytes: digest (hexadecimal) and size of the container that was verified.
     """
 
     run: RunStatement
@@ -68,6 +69,8 @@ class Verified:
     reports: list[SecurityReport]
     checked: list[str]
     timings_s: dict[str, float] = field(default_factory=dict)
+    proof_sha256: str = ""
+    proof_bytes: int = 0
 
     @property
     def whole_chain(self) -> bool:
@@ -261,7 +264,9 @@ def verify(
     backend = backend or get_backend()
     checked = []
     with _opened(path) as stream:
-        header = read_header(stream)
+        hashed = HashedStream(stream)
+        source = cast(IO[bytes], hashed)  # it has the part of the interface that is used
+        header = read_header(source)
         name = header.run.parameter_set
         if name not in parameter_sets:
             message = "the proof uses a parameter set that this verifier does not accept"
@@ -275,9 +280,9 @@ def verify(
         sections = _Sections(header, parameters, backend)
         try:
             given = data(header.run) if callable(data) else data
-            timings = _verify_sections(header, sections, stream, progress or _quiet)
+            timings = _verify_sections(header, sections, source, progress or _quiet)
             if weights is not None:
-                check_weights(header, weights, parameters, backend)
+                check_weights(header, weights, parameters, backend, hashed.sha256)
                 checked.append("weights")
             if given is not None:
                 check_data(header, given, data_key, parameters, backend)
@@ -286,4 +291,4 @@ def verify(
             raise ResourceError(
                 "this machine has too little memory to verify the statement", code="MEMORY", file=str(path)
             ) from error
-    return Verified(header.run, header.segments, sections.reports, checked, timings)
+    return Verified(header.run, header.segments, sections.reports, checked, timings, hashed.sha256, hashed.size)

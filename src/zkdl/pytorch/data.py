@@ -216,10 +216,10 @@ def rule_for(kind: np.dtype[Any]) -> FeatureRule:
     return FeatureRule(bits=8, frac=0) if kind.kind in "iu" else FeatureRule.of(kind)
 
 
-def _wide_enough(features: NDArray[Any], rule: FeatureRule) -> str:
-    """A rule that these features fit, as the user would write it."""
+def fitting(features: NDArray[Any], rule: FeatureRule) -> str:
+    """The narrowest rule that these features fit, as the user would write it; the steps of `rule` where 16 bits allow them."""
     low, high = float(features.min()), float(features.max())
-    signed = rule.signed or low < 0
+    signed = low < 0
     for frac in range(rule.frac, -1, -1):
         reach = max(abs(low), high) * 2**frac + 1
         bits = max(1, int(reach).bit_length()) + signed
@@ -240,9 +240,7 @@ def integers(
     except ZkError as error:
         fix = error.hint
         if error.code == "DATA_RANGE":
-            fix = (
-                f"Scale the features in the dataset, or give {_wide_enough(examples.features, chosen)}, which is public"
-            )
+            fix = f"Scale the features in the dataset, or give {fitting(examples.features, chosen)}, which is public"
         row = error.where.get("row")
         path = name if row is None else f"{name}[{row}]"
         return None, [Problem(Category.MODE, path, "", error.message, fix)]

@@ -16,6 +16,8 @@ from zkdl.pytorch.problems import Difference, Differences
 from zkdl.pytorch.training import Loss
 from zkdl.train.rates import from_learning_rate
 
+_ROWS = 1024
+
 
 @dataclass(frozen=True)
 class Understood:
@@ -83,7 +85,10 @@ def _loss(found: Understood) -> Iterator[Difference]:
 def _features(found: Understood) -> Iterator[Difference]:
     rule, raw = found.data.rule, found.raw.reshape(len(found.raw), -1)
     if raw.dtype.kind == "f":
-        change = float(np.abs(raw - np.ldexp(found.data.features.astype(np.float64), -rule.frac)).max())
+        change, integers = 0.0, found.data.features
+        for first in range(0, len(raw), _ROWS):
+            real = np.ldexp(integers[first : first + _ROWS].astype(np.float64), -rule.frac)
+            change = max(change, float(np.abs(raw[first : first + _ROWS] - real).max()))
         if change > 0:
             here = f"rounded to multiples of 2^-{rule.frac}; the largest change is {change:.2g}"
             yield Difference("features", str(raw.dtype), here)

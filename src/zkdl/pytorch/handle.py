@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from zkdl.api import Run
 from zkdl.checking import CheckReport
 from zkdl.datasets import quantise
-from zkdl.errors import UsageError
+from zkdl.errors import NotProvable, UsageError
 from zkdl.proof.estimate import Estimate
 from zkdl.pytorch import weights as conversion
-from zkdl.pytorch.data import Columns, integers, read_examples
+from zkdl.pytorch.data import Columns, fitting, integers, read_examples
 from zkdl.pytorch.network import Layer
 from zkdl.pytorch.problems import Differences, refuse
 from zkdl.session import Progress, quiet
@@ -63,7 +63,13 @@ class TorchRun:
             draft = replace(self.run.configuration, steps=steps, epochs=epochs, weight_frac=WEIGHT_FRAC)
             data = quantise(self.x, self.y, draft.widths[-1], draft.features)
             start = conversion.to_integers(self._template, self._layers, WEIGHT_FRAC)
-            fraction = choose_weight_frac(draft.draft(data), data.features, data.labels, start)
+            try:
+                fraction = choose_weight_frac(draft.draft(data), data.features, data.labels, start)
+            except NotProvable as error:
+                if error.code == "WEIGHT_FRAC":
+                    # Bounds grow with the declared range of the features, which the default leaves wide.
+                    error.hint = f"Often enough: {fitting(self.x, data.rule)}, which is public. Otherwise: {error.hint}"
+                raise
         self.run.configuration = replace(self.run.configuration, weight_frac=fraction)
         return conversion.to_integers(self._template, self._layers, fraction)
 

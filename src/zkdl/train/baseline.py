@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,37 @@ def real_features(run: RunStatement, features: NDArray[np.int32]) -> Float:
     return np.ldexp(features.astype(np.float32), -run.format.feature_frac)
 
 
+def float_steps(
+    run: RunStatement,
+    weights: Weights,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    steps: int | None = None,
+) -> Iterator[tuple[FloatWeights, Float, NDArray[np.int32]]]:
+    """The run's first steps in float32, from the integer initial weights, on the run's own batches.
+
+    Args:
+        steps: how many; None for all.
+    Yields:
+        After every step: the weights, which the next step changes in place; the logits of its batch before the update;
+        the labels of its batch.
+    """
+    trained = float_weights(run, weights)
+    inputs = real_features(run, features)
+    seed = sampler.seed(run)
+    starts = np.array([start for start, _ in run.schedule])
+    rates = [np.float32(to_learning_rate(rate)) for _, rate in run.schedule]
+    per_epoch, total = sampler.steps_per_epoch(run), run.steps if steps is None else steps
+    for first in range(0, total, per_epoch):
+        count = min(per_epoch, total - first)
+        indices, sizes = sampler.batch_indices(run, seed, first, count)
+        for t in range(count):
+            chosen = indices[t, : sizes[t]]
+            rate = rates[int(np.searchsorted(starts, first + t, side="right")) - 1]
+            logits = _step(run, trained, inputs[chosen], labels[chosen], rate)
+            yield trained, logits, labels[chosen]
+
+
 def train_float(
     run: RunStatement,
     weights: Weights,
@@ -89,22 +121,12 @@ def train_float(
     Args:
         losses: gets the mean loss of every step's batch, real units.
     """
-    trained = float_weights(run, weights)
-    inputs = real_features(run, features)
-    seed = sampler.seed(run)
-    starts = np.array([start for start, _ in run.schedule])
-    rates = [np.float32(to_learning_rate(rate)) for _, rate in run.schedule]
-    per_epoch = sampler.steps_per_epoch(run)
-    for first in range(0, run.steps, per_epoch):
-        count = min(per_epoch, run.steps - first)
-        indices, sizes = sampler.batch_indices(run, seed, first, count)
-        for t in range(count):
-            chosen = indices[t, : sizes[t]]
-            rate = rates[int(np.searchsorted(starts, first + t, side="right")) - 1]
-            logits = _step(run, trained, inputs[chosen], labels[chosen], rate)
-            if losses is not None:
-                losses.append(real_loss(run, logits, labels[chosen]))
-    return trained
+    out = float_weights(run, weights)
+    for trained, logits, batch in float_steps(run, weights, features, labels):
+        out = trained
+        if losses is not None:
+            losses.append(real_loss(run, logits, batch))
+    return out
 
 
 def float_accuracy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.errors import OutOfRange
 from zkdl.statement import schedule
+from zkdl.statement.requantise import Requant
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
@@ -56,13 +58,19 @@ class RangeStatistics:
             self.gradient_clamps[layer] += np.count_nonzero((value > formats.gradient_max) & live)
             self.backward_max[layer] = max(self.backward_max[layer], value.max())
 
+    def tensor_headroom(self, plan: StepPlan) -> tuple[list[float], list[float]]:
+        """Bits left before a rounded product leaves its top limb: forward, (L,), and backward, (L - 1,)."""
+
+        def left(largest: Int, requants: Sequence[Requant]) -> list[float]:
+            pairs = zip(largest, requants, strict=True)
+            return [float(np.log2(requant.middle / max(int(value), 1))) for value, requant in pairs]
+
+        return left(self.forward_max, plan.forward), left(self.backward_max, plan.backward)
+
     def headroom_bits(self, plan: StepPlan) -> list[float]:
-        """Bits left before a value leaves its top limb, per layer: the smaller of both directions."""
-        pairs = [*zip(self.forward_max, plan.forward, strict=True)]
-        left = [float(np.log2(requant.middle / max(int(largest), 1))) for largest, requant in pairs]
-        for layer, (largest, requant) in enumerate(zip(self.backward_max, plan.backward, strict=True)):
-            left[layer] = min(left[layer], float(np.log2(requant.middle / max(int(largest), 1))))
-        return left
+        """As `tensor_headroom`, per layer: the smaller of both directions."""
+        forward, backward = self.tensor_headroom(plan)
+        return [*map(min, forward[:-1], backward), forward[-1]]
 
 
 @dataclass(frozen=True)
