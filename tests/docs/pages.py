@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 # Pages with a test of their own, because they need more than the package.
-ELSEWHERE = {"docs/pytorch.md": "tests/pytorch/test_documents.py"}
+ELSEWHERE = {"docs/pytorch.md": "tests/pytorch/test_documents.py", "docs/attestation.md": "tests/e2e/test_signing.py"}
 LANGUAGES = ("sh", "python", "toml", "console")
 _BLOCK = re.compile(
     r"(?P<marker><!-- not run: (?P<reason>[^>]+) -->\n)?^```(?P<language>\w*)(?P<rest>[^\n]*)\n(?P<code>.*?)^```$",
