@@ -62,8 +62,8 @@ def test_the_reference_verifier(finished: Finished) -> None:
     whole = finished.proof.read_bytes()
     done = piped(REFERENCE, whole)
     assert done.returncode == 0 and done.stdout.startswith(b"VALID\n")
-    assert piped(REFERENCE, whole[:-1]).returncode == 2
-    assert piped(REFERENCE, whole + b"\0").returncode == 2
+    assert piped(REFERENCE, whole[:-1]).returncode == 3
+    assert piped(REFERENCE, whole + b"\0").returncode == 3
     without = "import sys; sys.stdin = None; from zkdl.reference.verifier import main; sys.exit(main(['-']))"
     assert piped(["-c", without], b"").returncode == 2
 
