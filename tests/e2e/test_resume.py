@@ -135,12 +135,12 @@ def test_killed_while_it_begins(work: Path, tmp_path: Path) -> None:
 
 
 class Mortal:
-    """Lets a process die at its n-th durable write, n = 1, 2, 3, 1, ...: before it or after it."""
+    """Lets a process die at its n-th durable write, n = 1, 2, 3, 4, 1, ...: before it or after it."""
 
     def __init__(self, after: bool) -> None:
         self.after = after
         self.deaths = 0
-        self._turns = itertools.cycle((1, 2, 3))
+        self._turns = itertools.cycle((1, 2, 3, 4))
         self._left = next(self._turns)
 
     def __call__(self, real: Callable[..., None]) -> Callable[..., None]:
