@@ -12,7 +12,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from tests.vectors.recording import CASES, FOLDER, make_proof, replay
+from tests.vectors.recording import CASES, FOLDER, encoded, make_proof, replay
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     for name in CASES:
         with tempfile.TemporaryDirectory() as folder:
             proof = make_proof(name, Path(folder))
-        values = json.dumps(replay(proof), separators=(",", ":")).encode()
+        values = encoded(replay(proof))
         for suffix, data in ((".zkproof", proof), (".json.gz", gzip.compress(values, mtime=0))):
             (FOLDER / f"{name}{suffix}").write_bytes(data)
         # Compressed bytes depend on the version of zlib: what they hold is pinned.

@@ -15,12 +15,14 @@ from unittest.mock import patch
 import numpy as np
 from tests.support.tiny import SETS, TINY
 
-from zkdl.errors import MalformedProof, Rejected, ResourceError
+from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, UsageError, ZkError
 from zkdl.proof.verify import verify
 from zkdl.reference import dataset, parameters, soundness, statement, verifier
 from zkdl.reference.transcript import Invalid
 
 ACCEPTED = "OK"
+DECODED = "DECODED"
+"""The verdict of a reader that knows no truth: what it takes is no forgery."""
 CRASH = "CRASH"
 Random = np.random.Generator
 Verify = Callable[[bytes], str]
@@ -66,12 +68,14 @@ class Forgery:
         attempt: draws the parameters and tries; None when the drawn ones forge nothing (the cheat changes no value, or the
             drawn network has no such layer), which is no attempt.
         codes: the codes that are foreseen; empty where any refusal will do.
+        share: attempts in one round of the class; slow ones get less.
     """
 
     name: str
     kind: str
     attempt: Callable[[Random], Tried | None]
     codes: frozenset[str] = frozenset()
+    share: int = 1
 
     def run(self, seed: int) -> Tried | None:
         """One attempt; the same seed forges the same proof."""
@@ -90,17 +94,33 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="forgery-", dir=memory if memory.is_dir() else None)
 
 
-def first(data: bytes) -> str:
-    """The verdict of `zkdl.verify`."""
-    path = Path(_folder().name) / "candidate.zkproof"
-    path.write_bytes(data)
+def folder() -> Path:
+    """Where candidates are written, in memory where there is such a place; removed when the process ends."""
+    return Path(_folder().name)
+
+
+Refusals = tuple[type[ZkError] | type[Invalid], ...]
+FIRST: Refusals = (Rejected, MalformedProof, ResourceError)
+SECOND: Refusals = (Invalid,)
+READERS: Refusals = (Rejected, MalformedProof, ResourceError, NotProvable, UsageError)
+
+
+def refusal(check: Callable[[], object], allowed: Refusals) -> str:
+    """OK, the code of a refusal, or CRASH and what was raised, for any exception that is not allowed."""
     try:
-        verify(path, parameter_sets=SETS)
-    except (Rejected, MalformedProof, ResourceError) as error:
-        return error.code
+        check()
+    except allowed as error:
+        return str(error.code)
     except Exception as error:
         return crash(error)
     return ACCEPTED
+
+
+def first(data: bytes) -> str:
+    """The verdict of `zkdl.verify`."""
+    path = folder() / "candidate.zkproof"
+    path.write_bytes(data)
+    return refusal(lambda: verify(path, parameter_sets=SETS), FIRST)
 
 
 @contextmanager
@@ -123,13 +143,7 @@ def small_parameters() -> Iterator[None]:
 def second(data: bytes) -> str:
     """The verdict of the verifier in plain Python."""
     with small_parameters():
-        try:
-            verifier.verify(io.BytesIO(data))
-        except Invalid as error:
-            return error.code
-        except Exception as error:
-            return crash(error)
-    return ACCEPTED
+        return refusal(lambda: verifier.verify(io.BytesIO(data)), SECOND)
 
 
 def both(data: bytes) -> tuple[str, str]:

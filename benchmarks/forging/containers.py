@@ -46,10 +46,13 @@ def container(run: RunStatement, segments: Sequence[SegmentStatement], sections:
 
 @lru_cache(maxsize=512)
 def _shape(key: tuple[int, ...]) -> Tiny | None:
-    """The small run of these numbers; None when it has no honest proof."""
-    seed, depth, loss, batch, steps, examples, seeded, narrow, drop, *rest = key
+    """The small run of these numbers; None when it has no honest proof. fine: fraction bits of hidden activations, 0 for few."""
+    seed, depth, loss, batch, steps, examples, seeded, narrow, drop, fine, *rest = key
     widths, bias = tuple(rest[: depth + 1]), tuple(bool(flag) for flag in rest[depth + 1 :])
-    scales = Scales((2, *(1,) * depth), (*(2,) * (depth - 1), 1 if loss else 2))
+    scales = Scales((2, *(1,) * depth), (*(2,) * (depth - 1), 1 if loss else 2)) if narrow else None
+    if fine:
+        hidden = depth - 1
+        scales = Scales((4, *(fine,) * hidden, 3), (*(4,) * hidden, 3 if loss else 5))
     try:
         tiny = tiny_run(
             widths,
@@ -62,7 +65,7 @@ def _shape(key: tuple[int, ...]) -> Tiny | None:
             9 if narrow else 12,
             last_batch=("keep", "drop")[drop],
             formats=SMALL if narrow else FORMATS,
-            scales=scales if narrow else None,
+            scales=scales,
             seed=seed,
         )
     except NotProvable:
@@ -71,22 +74,32 @@ def _shape(key: tuple[int, ...]) -> Tiny | None:
     return None if recount(tiny.witness()[0]) else tiny
 
 
-def random_tiny(rng: Random, *, depth: int | None = None, loss: int | None = None, seeded: bool | None = None) -> Tiny:
+def random_tiny(
+    rng: Random, *, depth: int | None = None, loss: int | None = None, seeded: bool | None = None, clamped: bool = False
+) -> Tiny:
     """A small run: one to three layers, both losses, biases or not, weights from a seed or committed.
 
-    Sixteen shapes per depth and loss, so that what does not depend on the forgery is made once.
+    Sixteen shapes per depth and loss, so that what does not depend on the forgery is made once. clamped: two or three layers
+    whose activations have so many fraction bits that units saturate.
     """
     while True:
-        layers = depth or int(rng.integers(1, 4))
+        layers = depth or int(rng.integers(1 + clamped, 4))
         chosen = int(rng.integers(2)) if loss is None else loss
         from_seed = int(rng.integers(2)) if seeded is None else int(seeded)
-        here = type(rng)(type(rng.bit_generator)([layers, chosen, from_seed, int(rng.integers(16))]))
+        fine = int(rng.integers(5, 7)) if clamped else 0
+        here = type(rng)(type(rng.bit_generator)([layers, chosen, from_seed, int(rng.integers(16)), *[fine] * clamped]))
         batch = int(here.integers(1, 5))
         examples = int(here.integers(max(2, batch), 9))
         widths = [int(here.integers(2, 7)), *(int(here.integers(1, 6)) for _ in range(layers - 1))]
         key = (
             *(int(here.integers(1000)), layers, chosen, batch, int(here.integers(1, 5)), examples, from_seed),
-            *(int(here.integers(4) > 0), int(here.integers(2)), *widths, int(here.integers(2, 5))),
+            *(
+                int(here.integers(4) > 0 and not clamped),
+                int(here.integers(2)),
+                fine,
+                *widths,
+                int(here.integers(2, 5)),
+            ),
             *(int(here.integers(4) > 0) for _ in range(layers)),
         )
         tiny = _shape(key)

@@ -225,7 +225,9 @@ def _stated_root(field: str) -> Callable[[Random], Tried | None]:
             with patch.object(
                 Tiny, "state", lambda self, w: replace(s := state(self, w), w_out=replace(s.w_out, root=root))
             ):
-                return tried(tiny, prove(tiny, *tiny.witness()))
+                data = prove(tiny, *tiny.witness())
+            # The control is proven without the patch.
+            return tried(tiny, data)
         wrong = replace(tiny, run=replace(tiny.run, **{field: root}))
         if field == "init_root":
             wrong = replace(wrong, segment=replace(tiny.segment, w_in=replace(tiny.segment.w_in, root=root)))

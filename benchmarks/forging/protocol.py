@@ -11,46 +11,22 @@ from dataclasses import replace
 
 from tests.soundness.foretelling import (
     Recording,
-    domain_points,
     mask_value_forger,
+    numerator,
     round_forger,
-    systematic,
-    times,
     value_forger,
-    vanishing,
+    with_hidden_end,
 )
-from tests.soundness.test_foretold_challenges import numerator, with_hidden_end
-from tests.support.alone import Prover, Verifier, foretell, prove_alone, random_elements, verify_alone
-from tests.support.opened import Opened, opened
+from tests.support.alone import foretell, prove_alone
+from tests.support.opened import opened
 from tests.unit.protocols import test_fractions, test_loss, test_unroll
 
-from benchmarks.forging.base import ACCEPTED, Forgery, Random, Tried, crash
-from zkdl.algebra.eq import eq_points
-from zkdl.algebra.extension import ONE, ZERO, Array, Ext
-from zkdl.backend.select import get_backend
-from zkdl.errors import MalformedProof, Rejected
+from benchmarks.forging import positions, roots
+from benchmarks.forging.base import Forgery, Random, Tried
+from benchmarks.forging.sides import Attack, Sides, error, opened_falsely, verdict
+from zkdl.algebra.extension import ONE, Ext
 from zkdl.hiding.ledger import Affine, PadCount, ProverLedger
 from zkdl.protocols import fractions, loss, unroll
-
-Sides = tuple[Prover[object], Verifier[object]]
-Attack = Callable[[Random], Callable[[str], str]]
-"""Draws the parameters; the result runs the attack against a transcript that forgets a label, or nothing."""
-
-
-def error(rng: Random) -> Ext:
-    return random_elements(rng, 1)[0]
-
-
-def verdict(count: PadCount, sides: Sides, forgets: str, make: Callable[..., ProverLedger]) -> str:
-    """What a verifier of one protocol says to a dishonest prover."""
-    proof, _ = prove_alone(count, sides[0], forgets, make=make)
-    try:
-        verify_alone(count, proof, sides[1], forgets)
-    except (Rejected, MalformedProof) as refusal:
-        return refusal.code
-    except Exception as other:
-        return crash(other)
-    return ACCEPTED
 
 
 def _division(rng: Random) -> Callable[[str], str]:
@@ -156,15 +132,8 @@ def _fraction_round(rng: Random) -> Callable[[str], str]:
     return run
 
 
-def _opened(rng: Random) -> tuple[Opened, Opened, Ext]:
-    """A matrix with one claim, the same with a false claim, and by how much it is off."""
-    rows, off = int(rng.integers(3, 8)), error(rng)
-    case = opened(rows, int(rng.integers(2, 5)), layout=[[("a", 0, int(rng.integers(1, rows)))]])
-    return case, replace(case, values=[case.values[0] + off, *case.values[1:]]), off
-
-
 def _in_row(rng: Random) -> Callable[[str], str]:
-    case, false, off = _opened(rng)
+    case, false, off = opened_falsely(rng)
     return lambda forgets: verdict(case.count, false.parties(), forgets, round_forger("m/in-row", off))
 
 
@@ -174,35 +143,8 @@ def _values(rng: Random) -> Callable[[str], str]:
 
 
 def _mask_value(rng: Random) -> Callable[[str], str]:
-    case, false, off = _opened(rng)
+    case, false, off = opened_falsely(rng)
     return lambda forgets: verdict(case.count, false.parties(), forgets, mask_value_forger(off))
-
-
-def _fold(rng: Random) -> Callable[[str], str]:
-    """Another codeword that agrees with the fold at all positions, which takes up the error of a false claim."""
-    case, false, off = _opened(rng)
-    shape = case.shape
-
-    def run(forgets: str) -> str:
-        dry = Recording()
-        prove_alone(case.count, false.parties()[0], forgets, make=dry)
-        point, left = dry.scalars("m/in-row")[::-1], off
-        for r in point:
-            left = left * r
-        zero = vanishing(domain_points(dry.drawn["m/positions"][0], shape.log_domain))
-        message, at_point = systematic(zero, shape.row, shape.random), ZERO
-        for i, value in enumerate(message[: shape.row]):
-            corner = [Ext(i >> (len(point) - 1 - k) & 1) for k in range(len(point))]
-            at_point = at_point + eq_points(point, corner) * value
-        (gamma,) = dry.scalars("m/gamma")
-        scale = left * gamma * at_point.inverse()
-
-        def change(values: Array) -> Array:
-            return get_backend().k_add(values, times(message, scale))
-
-        return verdict(case.count, false.parties(), forgets, Recording("m/fold", change))
-
-    return run
 
 
 ATTACKS: dict[str, Attack] = {
@@ -215,8 +157,12 @@ ATTACKS: dict[str, Attack] = {
     "m/in-row": _in_row,
     "values": _values,
     "m/mask-value": _mask_value,
-    "m/fold": _fold,
+    **positions.ATTACKS,
+    **roots.ATTACKS,
 }
+
+
+CODES = frozenset({"RELATIONS", "OPENING", "PADS"})
 
 
 def _attempt(label: str, attack: Attack) -> Callable[[Random], Tried]:
@@ -227,7 +173,13 @@ def _attempt(label: str, attack: Attack) -> Callable[[Random], Tried]:
     return attempt
 
 
+# Attacks on whole segments and certificates, on the backend that stores its leaves, take a second; the others milliseconds.
+SLOW = {"root/witness", "root/own"}
+
+
 def library() -> list[Forgery]:
     """One forgery for each message."""
-    codes = frozenset({"RELATIONS", "OPENING"})
-    return [Forgery(f"before {label}", "protocol", _attempt(label, attack), codes) for label, attack in ATTACKS.items()]
+    return [
+        Forgery(f"before {label}", "protocol", _attempt(label, attack), CODES, share=1 if label in SLOW else 4)
+        for label, attack in ATTACKS.items()
+    ]

@@ -243,9 +243,13 @@ def _same(left: SegmentWitness, right: SegmentWitness) -> bool:
     return np.array_equal(left.matrix, right.matrix) and np.array_equal(left.features, right.features)
 
 
-def _cheating(draw: Draw) -> Callable[[Random], Tried | None]:
+# Cheats that only show where units saturate.
+CLAMPED = {"saturation off"}
+
+
+def _cheating(draw: Draw, clamped: bool) -> Callable[[Random], Tried | None]:
     def attempt(rng: Random) -> Tried | None:
-        tiny = random_tiny(rng)
+        tiny = random_tiny(rng, clamped=clamped)
         witness, out = tiny.witness(Cheat(draw(tiny, rng)))
         honest, honest_out = tiny.witness()
         claimed = honest_out if rng.integers(2) else out
@@ -258,7 +262,7 @@ def _cheating(draw: Draw) -> Callable[[Random], Tried | None]:
 
 def library() -> list[Forgery]:
     """One forgery for each cheat inside of the training."""
-    return [Forgery(name, "semantic", _cheating(draw), CODES) for name, draw in CHEATS.items()]
+    return [Forgery(name, "semantic", _cheating(draw, name in CLAMPED), CODES) for name, draw in CHEATS.items()]
 
 
 def replaced(weights: Weights, layer: int, matrix: np.ndarray) -> Weights:

@@ -1,5 +1,6 @@
 // Exact integer training.
 #include "arrays.h"
+#include "products.h"
 #include "update.h"
 
 namespace zkdl {
@@ -16,6 +17,18 @@ u64 subtract_products_of(Out<Element, 2> matrix, In<i32, 2> left, In<i32, 2> rig
     const i32 *from = left.data(), *gradient = right.data();
     const nb::gil_scoped_release release;
     return subtract_products(to, from, gradient, rows, inputs, outputs, factor, threads);
+}
+
+bool narrow_products_of(In<i64, 2> left, In<double, 2> matrix, bool transposed, Out<i64, 2> out, unsigned threads) {
+    const u64 rows = left.shape(0), inner = left.shape(1), n = matrix.shape(transposed ? 0 : 1);
+    require(matrix.shape(transposed ? 1 : 0) == inner, "left and matrix must fit each other");
+    require(out.shape(0) == rows && out.shape(1) == n, "out must have the shape of the product");
+    thread_count(threads);
+    const i64* from = left.data();
+    const double* factor = matrix.data();
+    i64* to = out.data();
+    const nb::gil_scoped_release release;
+    return narrow_products(from, factor, transposed, rows, inner, n, to, threads);
 }
 
 using Strided = nb::ndarray<i32, nb::ndim<2>, nb::device::cpu>;
@@ -45,6 +58,9 @@ void define_update(nb::module_& m) {
 void bind_training(nb::module_& m) {
     m.def("write_transposed", &write_transposed_of, "out"_a.noconvert(), "values"_a.noconvert(), "threads"_a,
           "(m, n) i64 into out (n, m) i32, whose rows are contiguous.");
+    m.def("narrow_products", &narrow_products_of, "left"_a.noconvert(), "matrix"_a.noconvert(), "transposed"_a,
+          "out"_a.noconvert(), "threads"_a,
+          "(r, k) i64 times (k, n) f64, or times (n, k) transposed, into (r, n) i64; False where that needs other means.");
     define_update<i64>(m);
     define_update<double>(m);
 }

@@ -18,4 +18,15 @@ inline bool has_avx512() {
 #endif
 }
 
+// AVX-512 with sums of 16-bit products (VNNI).
+inline bool has_vnni() {
+#ifdef ZK_AVX512
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 }  // namespace zkdl

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "parallel.h"
+#include "processor.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -14,9 +15,9 @@ namespace zkdl {
 
 namespace {
 
-// Sums that are held at once: two inputs by so many outputs, a multiple of every vector length.
+// Sums that are held at once: a few inputs by so many outputs, a multiple of every vector length.
 constexpr u64 kColumns = 32;
-constexpr u64 kInputs = 2;
+constexpr u64 kMaxInputs = 8;
 constexpr u64 kInputsPerTask = 16;
 
 u64 largest_of(const i32* values, u64 count) {
@@ -40,18 +41,43 @@ std::vector<u32> paired(const i32* values, u64 rows, u64 columns, u64 width) {
     const u64 pairs = (rows + 1) / 2, groups = (columns + width - 1) / width;
     std::vector<u32> out(groups * pairs * width, 0);
     for (u64 pair = 0; pair < pairs; ++pair)
-        for (u64 c = 0; c < columns; ++c)
-            out[(c / width * pairs + pair) * width + c % width] = pair_of(values, rows, columns, pair, c);
+        for (u64 first = 0; first < columns; first += width) {
+            u32* to = out.data() + (first * pairs + pair * width);
+            for (u64 c = first; c < std::min(columns, first + width); ++c)
+                *to++ = pair_of(values, rows, columns, pair, c);
+        }
     return out;
 }
 
-// sums[i][c] = sum over pairs of left[pair][i] * right[pair][c], both halves, for kInputs by kColumns.
-using PairSums = void (*)(const u32* left, const u32* right, u64 pairs, i32 (*sums)[kColumns]);
+// sums[i][c] = sum over pairs of left[pair][i] * right[pair][c], both halves, for `inputs` by kColumns.
+struct PairSums {
+    u64 inputs;
+    void (*run)(const u32* left, const u32* right, u64 pairs, i32 (*sums)[kColumns]);
+};
+
+#ifdef ZK_AVX512
+__attribute__((target("avx512f,avx512vnni"))) void pair_sums_vnni(const u32* left, const u32* right, u64 pairs,
+                                                                  i32 (*sums)[kColumns]) {
+    constexpr u64 kInputs = 8, kVectors = kColumns / 16;
+    __m512i acc[kInputs][kVectors];
+    for (auto& row : acc)
+        for (auto& each : row) each = _mm512_setzero_si512();
+    for (u64 pair = 0; pair < pairs; ++pair, left += kInputs, right += kColumns) {
+        const __m512i values[kVectors] = {_mm512_loadu_si512(right), _mm512_loadu_si512(right + 16)};
+        for (u64 i = 0; i < kInputs; ++i) {
+            const __m512i factor = _mm512_set1_epi32(static_cast<int>(left[i]));
+            for (u64 k = 0; k < kVectors; ++k) acc[i][k] = _mm512_dpwssd_epi32(acc[i][k], factor, values[k]);
+        }
+    }
+    for (u64 i = 0; i < kInputs; ++i)
+        for (u64 k = 0; k < kVectors; ++k) _mm512_storeu_si512(sums[i] + 16 * k, acc[i][k]);
+}
+#endif
 
 #ifdef ZK_UPDATE_AVX2
 __attribute__((target("avx2"))) void pair_sums_avx2(const u32* left, const u32* right, u64 pairs,
                                                     i32 (*sums)[kColumns]) {
-    constexpr u64 kVectors = kColumns / 8;
+    constexpr u64 kInputs = 2, kVectors = kColumns / 8;
     __m256i acc[kInputs][kVectors];
     for (auto& row : acc)
         for (auto& each : row) each = _mm256_setzero_si256();
@@ -71,7 +97,8 @@ __attribute__((target("avx2"))) void pair_sums_avx2(const u32* left, const u32* 
 }
 #endif
 
-void pair_sums(const u32* left, const u32* right, u64 pairs, i32 (*sums)[kColumns]) {
+void pair_sums_scalar(const u32* left, const u32* right, u64 pairs, i32 (*sums)[kColumns]) {
+    constexpr u64 kInputs = 2;
     for (u64 i = 0; i < kInputs; ++i) std::fill_n(sums[i], kColumns, 0);
     for (u64 pair = 0; pair < pairs; ++pair)
         for (u64 i = 0; i < kInputs; ++i) {
@@ -85,10 +112,13 @@ void pair_sums(const u32* left, const u32* right, u64 pairs, i32 (*sums)[kColumn
 }
 
 PairSums fastest_pair_sums() {
-#ifdef ZK_UPDATE_AVX2
-    if (__builtin_cpu_supports("avx2")) return pair_sums_avx2;
+#ifdef ZK_AVX512
+    if (has_vnni()) return {8, pair_sums_vnni};
 #endif
-    return pair_sums;
+#ifdef ZK_UPDATE_AVX2
+    if (__builtin_cpu_supports("avx2")) return {2, pair_sums_avx2};
+#endif
+    return {2, pair_sums_scalar};
 }
 
 // Subtracts factor * sums and reports the new values.
@@ -103,6 +133,33 @@ u64 apply(Element* matrix, const Integer* sums, u64 count, Element factor) {
     }
     return std::max(static_cast<u64>(high), static_cast<u64>(-low));
 }
+
+#ifdef ZK_AVX512
+// The same for integers in double; compilers do not turn a maximum of doubles into vectors.
+__attribute__((target("avx512f,avx512vl"))) u64 apply_avx512(double* matrix, const i32* sums, u64 count,
+                                                             double factor) {
+    const __m512d scale = _mm512_set1_pd(factor);
+    __m512d largest = _mm512_setzero_pd();
+    for (u64 c = 0; c < count; c += 8) {
+        const u64 left = std::min<u64>(8, count - c);
+        const __mmask8 some = static_cast<__mmask8>((1U << left) - 1);
+        const __m512d terms = _mm512_cvtepi32_pd(_mm256_maskz_loadu_epi32(some, sums + c));
+        // Both operations are exact, so this is what one rounding would give too.
+        const __m512d value = _mm512_fnmadd_pd(scale, terms, _mm512_maskz_loadu_pd(some, matrix + c));
+        _mm512_mask_storeu_pd(matrix + c, some, value);
+        largest = _mm512_max_pd(largest, _mm512_abs_pd(value));
+    }
+    return static_cast<u64>(_mm512_reduce_max_pd(largest));
+}
+#endif
+
+u64 apply_fastest(double* matrix, const i32* sums, u64 count, double factor) {
+#ifdef ZK_AVX512
+    if (has_vnni()) return apply_avx512(matrix, sums, count, factor);
+#endif
+    return apply(matrix, sums, count, factor);
+}
+u64 apply_fastest(i64* matrix, const i32* sums, u64 count, i64 factor) { return apply(matrix, sums, count, factor); }
 
 // rows(input) calls apply on one row of the matrix and returns its largest value.
 template <class Row>
@@ -136,18 +193,18 @@ u64 subtract_products(Element* matrix, const i32* left, const i32* right, u64 ro
         });
     }
     const u64 pairs = (rows + 1) / 2;
-    const std::vector<u32> left_pairs = paired(left, rows, inputs, kInputs);
+    const PairSums tile = fastest_pair_sums();
+    const std::vector<u32> left_pairs = paired(left, rows, inputs, tile.inputs);
     const std::vector<u32> right_pairs = paired(right, rows, outputs, kColumns);
-    const PairSums sums_of = fastest_pair_sums();
-    return over_inputs((inputs + kInputs - 1) / kInputs, threads, [&](u64 group) {
+    return over_inputs((inputs + tile.inputs - 1) / tile.inputs, threads, [&](u64 group) {
         u64 largest = 0;
-        i32 sums[kInputs][kColumns];
+        i32 sums[kMaxInputs][kColumns];
         for (u64 first = 0; first < outputs; first += kColumns) {
-            sums_of(left_pairs.data() + group * pairs * kInputs, right_pairs.data() + first * pairs, pairs, sums);
+            tile.run(left_pairs.data() + group * pairs * tile.inputs, right_pairs.data() + first * pairs, pairs, sums);
             const u64 count = std::min(kColumns, outputs - first);
-            for (u64 i = 0; i < kInputs && group * kInputs + i < inputs; ++i) {
-                const u64 at = (group * kInputs + i) * outputs + first;
-                largest = std::max(largest, apply(matrix + at, sums[i], count, scale));
+            for (u64 i = 0; i < tile.inputs && group * tile.inputs + i < inputs; ++i) {
+                const u64 at = (group * tile.inputs + i) * outputs + first;
+                largest = std::max(largest, apply_fastest(matrix + at, sums[i], count, scale));
             }
         }
         return largest;

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from zkdl.api import Run as Run
     from zkdl.proof.verify import Verified as Verified
     from zkdl.proof.verify import verify as verify
+    from zkdl.pytorch.entry import fix as fix
+    from zkdl.pytorch.entry import make_provable as make_provable
 
 __version__ = "0.1.0"
 _WHERE = {
@@ -22,6 +24,8 @@ _WHERE = {
     "Run": "zkdl.api",
     "Verified": "zkdl.proof.verify",
     "verify": "zkdl.proof.verify",
+    "make_provable": "zkdl.pytorch.entry",
+    "fix": "zkdl.pytorch.entry",
 }
 
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from zkdl.allowance import Allowance, parse_bytes, parse_seconds
 from zkdl.backend.select import get_backend
-from zkdl.checking import CheckReport, check_run
+from zkdl.checking import CheckReport, check_allowance, check_run, plan_run
 from zkdl.configuration import Configuration
 from zkdl.datasets import Dataset, FeatureRule, quantise
 from zkdl.errors import UsageError
@@ -63,6 +64,8 @@ class Run:
         initial_bound: public bound of given initial weights in real units; None takes a fixed policy.
         directory: where the run lives and resumes from; None keeps it in a temporary folder.
         backend, threads: "native", "numpy" or "reference"; None takes the fastest there is.
+        max_memory, max_time: what training and proving may take, such as "8GiB" and "2h", or in bytes and seconds. By the
+            forecast, `check`, `estimate`, `fit` and `prove` raise ResourceError(MEMORY, TIME) before they start.
     """
 
     def __init__(
@@ -85,12 +88,16 @@ class Run:
         directory: Path | str | None = None,
         backend: str | None = None,
         threads: int | None = None,
+        max_memory: int | str | None = None,
+        max_time: float | str | None = None,
     ) -> None:
         self.configuration = Configuration(
             widths=tuple(model.widths), bias=model.biases(), loss=loss, features=features, lr=lr, batch=batch,
             last_batch=last_batch, changes=tuple(schedule), activation_bits=activation_bits, gradient_bits=gradient_bits,
             weight_frac=weight_frac, segment_steps=segment_steps, seed=seed,
             initial_bound=initial_bound, beacon=beacon,
+            max_memory=None if max_memory is None else parse_bytes(max_memory, "max_memory"),
+            max_time=None if max_time is None else parse_seconds(max_time, "max_time"),
         )  # fmt: skip
         self.backend = get_backend(backend, threads)
         if directory is None:
@@ -136,7 +143,16 @@ class Run:
         if steps is None and epochs is None:
             epochs = 1
         data, draft, start = self._plan(x, y, steps, epochs, initial)
+        self._check_allowance(draft, data, start)
         return check_run(draft, data, self.configuration.segment_steps, start)
+
+    def _check_allowance(self, draft: RunStatement, data: Dataset, start: Weights | None) -> None:
+        """Raises ResourceError(MEMORY, TIME)."""
+        allowed = self.configuration.allowance
+        if allowed:
+            done = RunDirectory(self.directory).segments()[-1:]
+            trained = sum(segment.first_step + segment.steps for segment in done) / draft.steps
+            check_allowance(draft, data, self.configuration.segment_steps, start, allowed, self.backend, trained)
 
     def estimate(
         self,
@@ -149,9 +165,15 @@ class Run:
         max_memory: int | None = None,
     ) -> Estimate:
         """Time, memory, proof size and soundness. Arguments as of `check`; max_memory as of `prove`."""
-        report = self.check(x, y, steps=steps, epochs=epochs, initial=initial)
-        steps = self.configuration.segment_steps
-        return estimate(report.run, steps, scales=report.scales, backend=self.backend, max_memory=max_memory)
+        if steps is None and epochs is None:
+            epochs = 1
+        data, draft, start = self._plan(x, y, steps, epochs, initial)
+        allowed = Allowance(max_memory).over(self.configuration.allowance)
+        longest = self.configuration.segment_steps
+        scales = plan_run(draft, data, longest, start).scales
+        found = estimate(draft, longest, scales=scales, backend=self.backend, max_memory=allowed.max_memory)
+        allowed.check(draft, scales, found)
+        return found
 
     def fit(
         self,
@@ -172,6 +194,7 @@ class Run:
             on_segment: called after each segment.
         """
         data, draft, start = self._plan(x, y, steps, epochs, initial)
+        self._check_allowance(draft, data, start)
         session = Session(RunDirectory.create(self.directory), self.backend)
         session.begin(draft, data.features, data.labels, self.configuration.segment_steps, start)
         for _, result in session.train():
@@ -196,11 +219,18 @@ class Run:
         """Prove every step and write the proof container.
 
         Args:
-            max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
+            max_memory: bytes; what needs more goes to disk. None for the run's limit, else most of what this machine has.
             scratch: folder for that, on a disk; None for the run's directory.
         """
         folder = None if scratch is None else Path(scratch)
-        self._ready().prove(Path(path), max_memory=max_memory, scratch=folder, progress=progress)
+        allowed = Allowance(max_memory).over(self.configuration.allowance)
+        self._ready().prove(
+            Path(path),
+            max_memory=allowed.max_memory,
+            max_time=allowed.max_time,
+            scratch=folder,
+            progress=progress,
+        )
         return Path(path)
 
     def reveal_weights(self, path: Path | str) -> Path:

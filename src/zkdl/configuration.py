@@ -7,6 +7,7 @@
 [formats]   activation_bits, gradient_bits, weight_frac (left out: chosen)
 [run]       directory; segment_steps = 64; seed = any text; beacon = hexadecimal
             initial = weights file; initial_bound = public bound of the initial weights, in real units (left out: a fixed policy)
+            max_memory = "8GiB", max_time = "2h": what training and proving may take (left out: no limit)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from zkdl.allowance import Allowance, parse_bytes, parse_seconds
 from zkdl.commitment.parameters import DEFAULT
 from zkdl.datasets import DIGITS_RULE, Dataset, FeatureRule, digits, is_integer_csv, load, quantise
 from zkdl.errors import NotProvable, UsageError, ZkError
@@ -65,6 +67,8 @@ class Configuration:
     initial: str | None = None
     initial_bound: float | None = None
     beacon: str | None = None
+    max_memory: int | None = None
+    max_time: float | None = None
 
     def __post_init__(self) -> None:
         _widths(list(self.widths))
@@ -99,6 +103,11 @@ class Configuration:
                 hint="Give a bound of every |initial weight| in real units, such as 2.0",
                 field="run.initial_bound",
             )
+
+    @property
+    def allowance(self) -> Allowance:
+        """What the run may take."""
+        return Allowance(self.max_memory, self.max_time)
 
     def total_steps(self, examples: int) -> int:
         """Steps of the run. Raises UsageError(CONFIG_VALUE)."""
@@ -249,13 +258,14 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("train", "labels", "label_column", "test", "test_labels", "feature_bits", "feature_frac", "signed"),
     "schedule": ("lr", "steps", "epochs", "batch", "last_batch", "changes", "decay"),
     "formats": ("activation_bits", "gradient_bits", "weight_frac"),
-    "run": ("directory", "segment_steps", "seed", "initial", "initial_bound", "beacon"),
+    "run": ("directory", "segment_steps", "seed", "initial", "initial_bound", "beacon", "max_memory", "max_time"),
 }
 PATHS = ("train", "labels", "test", "test_labels", "initial", "directory")
 KINDS: dict[str, type | tuple[type, ...]] = {
     "lr": (int, float), "widths": list, "changes": list, "bias": (bool, list), "signed": bool,
     "steps": int, "epochs": int, "batch": int, "activation_bits": int, "gradient_bits": int, "weight_frac": int,
     "segment_steps": int, "initial_bound": (int, float), "feature_bits": int, "feature_frac": int,
+    "max_memory": (int, str), "max_time": (int, float, str),
 }  # fmt: skip
 
 # One right line for every key that is no text, for hints.
@@ -264,7 +274,7 @@ EXAMPLES = {
     "epochs": "epochs = 2", "batch": "batch = 64", "changes": "changes = [[100, 0.05]]", "signed": "signed = true",
     "feature_bits": "feature_bits = 8", "feature_frac": "feature_frac = 8", "activation_bits": "activation_bits = 10",
     "gradient_bits": "gradient_bits = 10", "weight_frac": "weight_frac = 28", "segment_steps": "segment_steps = 64",
-    "initial_bound": "initial_bound = 2.0",
+    "initial_bound": "initial_bound = 2.0", "max_memory": 'max_memory = "8GiB"', "max_time": 'max_time = "2h"',
 }  # fmt: skip
 
 
@@ -346,7 +356,8 @@ def read_configuration(path: Path | str) -> Configuration:
         raise UsageError(
             "the configuration is not there", code="CONFIG_MISSING", hint="Check the path", file=str(path)
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # ValueError: no UTF-8, no TOML, or an integer of more digits than Python converts.
         raise UsageError(
             f"the configuration cannot be read: {error}",
             code="CONFIG_SYNTAX",
@@ -396,6 +407,10 @@ def from_values(found: dict[str, Any], base: Path = Path()) -> Configuration:
     found["lr"] = _rate(found.get("lr", Configuration.lr))
     if "initial_bound" in found:
         found["initial_bound"] = _rate(found["initial_bound"])
+    if "max_memory" in found:
+        found["max_memory"] = parse_bytes(found["max_memory"], "run.max_memory")
+    if "max_time" in found:
+        found["max_time"] = parse_seconds(found["max_time"], "run.max_time")
     rule = None
     if {"feature_bits", "feature_frac", "signed"} & found.keys():
         rule = FeatureRule(found.pop("feature_bits", 8), found.pop("feature_frac", 8), found.pop("signed", False))

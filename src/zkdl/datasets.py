@@ -9,8 +9,8 @@ feature, is written with a point or an exponent. Nothing is clipped silently: a 
 from __future__ import annotations
 
 import gzip
+import math
 import struct
-import zipfile
 import zlib
 from dataclasses import dataclass
 from importlib import resources
@@ -20,13 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkdl.errors import NotProvable, UsageError
+from zkdl.archives import NotAnArchive, read_arrays
+from zkdl.errors import NotProvable, ResourceError, UsageError
 
 Ints = NDArray[np.int32]
 Reals = NDArray[np.float64]
 DIGITS_TRAIN = 1437
 FORMATS_HINT = "Give a .npz with arrays features and labels, a .csv with a label column, or two IDX files"
 PATH_HINT = "Check the path; a relative one in a configuration is relative to the configuration's folder"
+MAX_IDX_DIMENSIONS = 8
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -102,9 +104,10 @@ def load_idx(path: Path | str) -> NDArray[Any]:
         raise UsageError("the IDX header is cut off", code="DATA_FORMAT", hint="Fetch it again", file=str(path))
     shape = struct.unpack(f">{dimensions}I", raw[4 : 4 + 4 * dimensions])
     body = raw[4 + 4 * dimensions :]
-    if len(body) != kind.itemsize * int(np.prod(shape, dtype=np.int64)):
+    # Without a zero: beside one, the other sizes may have a product that NumPy refuses.
+    if dimensions > MAX_IDX_DIMENSIONS or 0 in shape or len(body) != kind.itemsize * math.prod(shape):
         raise UsageError(
-            "the IDX file has another length than its header says",
+            "the IDX file is empty, or has another length than its header says",
             code="DATA_FORMAT",
             hint="Fetch it again",
             file=str(path),
@@ -113,18 +116,25 @@ def load_idx(path: Path | str) -> NDArray[Any]:
 
 
 def load_npz(path: Path | str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Arrays `features` (or x) and `labels` (or y) of an .npz archive; pickled arrays are refused."""
+    """Arrays `features` (or x) and `labels` (or y) of an .npz archive; pickled arrays are refused.
+
+    Raises: UsageError(DATA_MISSING, DATA_FORMAT), ResourceError(MEMORY).
+    """
     path = Path(path)
     if not path.exists():
         raise UsageError("the data file is not there", code="DATA_MISSING", hint=PATH_HINT, file=str(path))
     try:
-        # Opened here: NumPy leaves the file open when it is no archive.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            found = {name.lower(): archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        # A single .npy array opens too, but it is no archive: AttributeError or TypeError, by NumPy version.
+        found = {name.lower(): values for name, values in read_arrays(path).items()}
+    except (OSError, NotAnArchive) as error:
         raise UsageError(
             "this is no .npz archive of plain arrays", code="DATA_FORMAT", hint=FORMATS_HINT, file=str(path)
+        ) from error
+    except MemoryError as error:
+        raise ResourceError(
+            "an array of the data file is larger than the memory",
+            code="MEMORY",
+            hint="See that the file is whole, or use a larger machine",
+            file=str(path),
         ) from error
     for first, second in (("features", "labels"), ("x", "y"), ("x_train", "y_train")):
         if first in found and second in found:
@@ -188,7 +198,9 @@ def load_csv(path: Path | str, label: str | None = None) -> tuple[NDArray[Any], 
         )
     column = header.index(label or "label") if (label or "label") in header else len(header) - 1
     try:
-        table = np.loadtxt(lines, delimiter=",", dtype=np.int64 if _whole(lines) else np.float64, ndmin=2)
+        kind = np.int64 if _whole(lines) else np.float64
+        # Without comments: a line that begins with # would be an example that is left out in silence.
+        table = np.loadtxt(lines, delimiter=",", dtype=kind, ndmin=2, comments=None)
     except (ValueError, OverflowError) as error:
         raise UsageError(
             f"the data file is not a table of numbers: {error}",

@@ -7,7 +7,12 @@ exit status. A `code` never changes its meaning once released; `docs/errors.md` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
+
+
+def printable(text: str) -> str:
+    """Without the control characters with which a stranger's proof could write on the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 class ZkError(Exception):
@@ -34,6 +39,11 @@ class ZkError(Exception):
         """The same error with the places of another one."""
         self.where.update(where)
         return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Code, message, hint and places, as every command prints them with --json."""
+        where = {key: str(value) for key, value in self.where.items()}
+        return {"code": self.code, "message": self.message, "hint": self.hint, "where": where}
 
     def __str__(self) -> str:
         place = ", ".join(f"{key} {value}" for key, value in self.where.items())
@@ -79,6 +89,20 @@ class OutOfRange(NotProvable):
     """A value left the range of its limbs while training. Exit status 4."""
 
     default_code = "OUT_OF_RANGE"
+
+
+class Unsupported(NotProvable):
+    """A training of another framework that cannot be proven as it is. Exit status 4.
+
+    Attributes:
+        problems: every reason, in one pass; each has a category, a path, a source line where it is known, and a fix.
+    """
+
+    default_code = "UNSUPPORTED"
+
+    def __init__(self, message: str, *, problems: tuple[Any, ...] = (), **where: object) -> None:
+        super().__init__(message, **where)  # type: ignore[arg-type]  # places, and what ZkError names
+        self.problems = problems
 
 
 class ResourceError(ZkError):

@@ -26,7 +26,7 @@ class Journal:
             try:
                 entry = json.loads(line)
                 root, proof = str(entry["root"]), str(entry["proof"])
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UsageError(
                     "the opening journal is damaged", code="JOURNAL", file=str(path), line=number
                 ) from error

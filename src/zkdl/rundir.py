@@ -7,6 +7,7 @@ secrets/data.key            the derived key of the dataset commitment, for an au
 weights/step-<n>.safetensors   exact integer weights after n steps (secret)
 segments/<i>.json           finished segment, written last: its commit point
 sections/<name>.bin         finished proof sections; dataset-<n>.bin is the data proof of the first n segments
+figures/<name>.json         losses, headroom and times for the report (secret)
 journal.jsonl               openings spent
 """
 
@@ -15,13 +16,15 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from zkdl.archives import NotAnArchive, read_arrays
 from zkdl.errors import UsageError, ZkError
 from zkdl.hiding.entropy import Entropy
 from zkdl.journal import Journal
@@ -31,18 +34,24 @@ from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
 from zkdl.storage import disk_errors, new_secret, read_secret, remove, write_atomic
 
-FOLDERS = ("secrets", "weights", "segments", "sections")
+FOLDERS = ("secrets", "weights", "segments", "sections", "figures")
 DERIVATION = b"zkdl/run-directory/1"
 
 
-def weights_bytes(weights: Weights, weight_frac: int, key: bytes | None = None) -> bytes:
-    """A safetensors file with int64 tensors layer.<l>.weight and layer.<l>.bias; `key` is added when it is revealed."""
+def weights_bytes(
+    weights: Weights, weight_frac: int, key: bytes | None = None, more: Mapping[str, str] | None = None
+) -> bytes:
+    """A safetensors file with int64 tensors layer.<l>.weight and layer.<l>.bias.
+
+    Args:
+        key: of the commitment, when it is revealed. more: further metadata.
+    """
     tensors: dict[str, NDArray[np.int64]] = {}
     for layer, (matrix, bias) in enumerate(zip(weights.W, weights.b, strict=True), start=1):
         tensors[f"layer.{layer}.weight"] = np.ascontiguousarray(matrix)
         if bias is not None:
             tensors[f"layer.{layer}.bias"] = np.ascontiguousarray(bias)
-    metadata = {"weight_frac": str(weight_frac)}
+    metadata = {"weight_frac": str(weight_frac), **(more or {})}
     if key is not None:
         metadata["commitment_key"] = key.hex()
     return bytes(save(tensors, metadata))
@@ -123,7 +132,7 @@ class RunDirectory:
         try:
             data = json.loads(path.read_bytes())
             return RunStatement.from_json(data["run"]), int(data["segment_steps"])
-        except (OSError, ValueError, KeyError, TypeError, ZkError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, ZkError) as error:
             raise UsageError("the run statement cannot be read", code="RUN_DAMAGED", file=str(path)) from error
 
     def write_data(self, features: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
@@ -134,9 +143,9 @@ class RunDirectory:
     def read_data(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         path = self.path / "data.npz"
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                return archive["features"], archive["labels"]
-        except (OSError, ValueError, KeyError, EOFError, IndexError, AttributeError, TypeError, BadZipFile) as error:
+            found = read_arrays(path)
+            return found["features"], found["labels"]
+        except (OSError, NotAnArchive, KeyError) as error:
             raise UsageError("the run's data cannot be read", code="RUN_DAMAGED", file=str(path)) from error
 
     def write_weights(self, step: int, weights: Weights, weight_frac: int) -> None:
@@ -157,9 +166,42 @@ class RunDirectory:
         while (path := self.path / "segments" / f"{len(found)}.json").exists():
             try:
                 found.append(SegmentStatement.from_json(json.loads(path.read_bytes())))
-            except (OSError, ValueError, ZkError) as error:
+            except (OSError, ValueError, RecursionError, ZkError) as error:
                 raise UsageError("a segment's statement cannot be read", code="RUN_DAMAGED", file=str(path)) from error
         return found
+
+    def figures(self, name: str) -> Path:
+        """Where remembered figures are or will be."""
+        return self.path / "figures" / f"{name}.json"
+
+    def write_figures(self, name: str, values: dict[str, Any]) -> None:
+        path = self.figures(name)
+        with disk_errors(path):
+            # A run that an earlier release began has no such folder.
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_atomic(path, json.dumps(values, sort_keys=True).encode(), secret=True)
+
+    def read_figures(self, name: str) -> dict[str, Any] | None:
+        """Remembered figures, None when there are none. Raises UsageError(RUN_DAMAGED)."""
+        path = self.figures(name)
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self.damaged_figures(name)
+        return found
+
+    def damaged_figures(self, name: str) -> UsageError:
+        """The error for figures that are not as they were written."""
+        return UsageError(
+            "the remembered figures cannot be read",
+            code="RUN_DAMAGED",
+            hint="Delete the file; only the report needs it",
+            file=str(self.figures(name)),
+        )
 
     def section(self, name: str) -> Path:
         """Where a proof section is or will be."""

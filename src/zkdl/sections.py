@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +15,9 @@ from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
 from zkdl.errors import MalformedProof, Rejected, UsageError
+from zkdl.figures import BEFORE, PhaseClock, write_proving
 from zkdl.openings import Openings
-from zkdl.progress import Progress, ProofProgress
+from zkdl.progress import Progress, ProofProgress, quiet
 from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.data_proof import ProverLink, data_proof_layout, statement_bytes
 from zkdl.proof.layout import segment_layout
@@ -129,23 +131,34 @@ class SectionProver:
         shown = ProofProgress(progress, costs, [name for name in names if name not in missing])
         shown.say("dataset")
         data = self.directory.read_data()
-        dataset = commit_data(self.directory, self.run, data, self.parameters, self.backend, self.storage)
+        with self._remembered("commitment", quiet, "commit"):
+            dataset = commit_data(self.directory, self.run, data, self.parameters, self.backend, self.storage)
         self._same(dataset.root, self.run.data_root, "data.npz")
         if "data" in missing:
-            self._data(dataset, shown.section("data"))
+            with self._remembered("data", shown.section("data")) as report:
+                self._data(dataset, report)
             shown.finish("data")
         # Segments need no more than this of it, and they are what needs the memory.
         dataset = dataset.tree_only()
         for name in (name for name in missing if name != "data"):
-            if name == "initial":
-                self._initial(shown.section(name))
-            elif name == "dataset":
-                self._before = None
-                whole = dataset.with_values(*data, self.directory.key("data"))
-                self._dataset(segments, whole, data, shown.section(name))
-            else:
-                self._segment(name, segments[int(name.removeprefix("segment-"))], data, shown.section(name))
+            with self._remembered(section_file(name, len(segments)), shown.section(name)) as report:
+                if name == "initial":
+                    self._initial(report)
+                elif name == "dataset":
+                    self._before = None
+                    whole = dataset.with_values(*data, self.directory.key("data"))
+                    self._dataset(segments, whole, data, report)
+                else:
+                    self._segment(name, segments[int(name.removeprefix("segment-"))], data, report)
             shown.finish(name)
+
+    @contextmanager
+    def _remembered(self, name: str, report: Progress, first: str = BEFORE) -> Iterator[Progress]:
+        """Time what is done inside, by phases, and remember it when it is finished."""
+        clock = PhaseClock(report, first)
+        yield clock
+        clock.stop()
+        write_proving(self.directory, name, clock, self.backend.name)
 
     def _same(self, root: bytes, stated: str, file: str) -> None:
         if root.hex() != stated:

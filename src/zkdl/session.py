@@ -8,6 +8,7 @@ segments that are there, so it is stored under their number.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +16,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.allowance import Allowance, too_much_memory
 from zkdl.backend.base import Backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import WeightsCommitment
-from zkdl.errors import ResourceError, UsageError
+from zkdl.errors import UsageError
+from zkdl.figures import write_training
 from zkdl.given_weights import check_shapes, start_from
 from zkdl.memory import keep_freed_memory
 from zkdl.openings import Openings
 from zkdl.progress import Progress as Progress
 from zkdl.progress import quiet as quiet
 from zkdl.proof.estimate import Estimate, estimate, planned_memory
-from zkdl.proof.format import section_names, write_container
+from zkdl.proof.format import container_digest, section_names, write_container
+from zkdl.proof.multiplicities import check_multiplicities
 from zkdl.proof.plan import MemoryPlan, machine_bytes
+from zkdl.proof.revealed import PROOF_FIELD, STATEMENT_FIELD
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.publishing import DATA_BUDGET, milestones, publishable
 from zkdl.rundir import RunDirectory, weights_bytes
@@ -102,6 +107,7 @@ class Session:
             # new secrets, because a copy of this directory may go on with the old statement.
             run = replace(draft, data_budget=DATA_BUDGET)
             check_provable(run, segment_steps)
+            check_multiplicities(run, segment_steps, self._parameters(run))
             self.directory.new_secrets()
             if initial is not None:
                 check_shapes(run, initial)
@@ -155,7 +161,9 @@ class Session:
             certificate = certificate_digest(run, data_certificate_layout(run, self._parameters(run)))
             while step < run.steps:
                 openings.check_next_segment(step, certificate)
+                started = time.perf_counter()
                 segment, out = next(trained)
+                seconds = time.perf_counter() - started
                 step = segment.first_step + segment.steps
                 committed = self._commit_weights(run, step, out)
                 segment = replace(
@@ -164,6 +172,7 @@ class Session:
                     w_out=replace(segment.w_out, root=committed.root.hex()),
                 )
                 self.directory.write_weights(step, out, run.format.weight_frac)
+                write_training(self.directory, segment, trainer.results[-1], seconds)
                 self.directory.write_segment(segment)
                 done.append(segment)
                 root = segment.w_out.root
@@ -189,12 +198,7 @@ class Session:
         parameters = self._parameters(run)
         plan = planned_memory(run, segment_steps, limit, scales=self._scales(), parameters=parameters)
         if plan.memory_bytes > limit:
-            needed = plan.memory_bytes / 2**30
-            raise ResourceError(
-                f"proving needs about {needed:.1f} GiB, the limit is {limit / 2**30:.1f} GiB",
-                code="MEMORY",
-                hint="Train with fewer steps per segment, or raise --max-memory",
-            )
+            raise too_much_memory(run, segment_steps, plan.memory_bytes, limit, self._scales(), parameters)
         return plan
 
     def prove(
@@ -202,6 +206,7 @@ class Session:
         output: Path,
         *,
         max_memory: int | None = None,
+        max_time: float | None = None,
         scratch: Path | None = None,
         progress: Progress = quiet,
     ) -> None:
@@ -209,8 +214,9 @@ class Session:
 
         Args:
             max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
+            max_time: seconds that the missing sections may take by the forecast; None for any.
             scratch: folder for that, on a disk; None for the run directory.
-        Raises: ResourceError(MEMORY, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
+        Raises: ResourceError(MEMORY, TIME, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
         """
         check_target(output)
         keep_freed_memory()
@@ -221,6 +227,8 @@ class Session:
             openings = Openings(self.directory, run)
             files = [self.directory.section(section_file(name, len(segments))) for name in names]
             if not all(file.exists() for file in files):
+                if max_time is not None:
+                    self._check_time(segments, files, max_memory, max_time)
                 parameters, sets = self._parameters(run), self.parameter_sets
                 with plan.storage(scratch or self.directory.path) as storage:
                     prover = SectionProver(self.directory, run, parameters, self.backend, openings, sets, storage)
@@ -228,6 +236,16 @@ class Session:
             with disk_errors(output):
                 write_container(output, run, segments, list(zip(names, files, strict=True)))
             progress("done", 1.0)
+
+    def _check_time(
+        self, segments: list[SegmentStatement], files: list[Path], max_memory: int | None, max_time: float
+    ) -> None:
+        """Raises ResourceError(TIME) when the sections that are not in `files` yet take longer."""
+        found = self.forecast(max_memory)
+        there = {file.name for file in files if file.exists()}
+        missing = [segment for segment in segments if f"segment-{segment.index}.bin" not in there]
+        steps = sum(segment.steps for segment in missing)
+        Allowance(max_time=max_time).check_time(found.one_time_s + found.prove_s * steps / found.steps, 0.0, steps)
 
     def _published(self) -> tuple[RunStatement, list[SegmentStatement]]:
         """The run, and its segments up to the latest milestone: what a container holds."""
@@ -246,10 +264,24 @@ class Session:
             )
         return run, segments[:count]
 
+    def proof_digests(self) -> dict[str, str]:
+        """SHA-256 of the run statement and, when every section is there, of the finished container, hexadecimal."""
+        run, segments = self._published()
+        found = {STATEMENT_FIELD: run.digest().hex()}
+        names = section_names(run, len(segments))
+        sections = [(name, self.directory.section(section_file(name, len(segments)))) for name in names]
+        if all(file.exists() for _, file in sections):
+            found[PROOF_FIELD] = container_digest(run, segments, sections).hex()
+        return found
+
     def reveal_weights(self, output: Path) -> None:
-        """Write the weights that a container ends in with the key of their commitment, readable by the owner only."""
+        """Write the weights that a container ends in with the key of their commitment, readable by the owner only.
+
+        The metadata name the run statement and, behind a finished proof, the container, by their digests.
+        """
         run, segments = self._published()
         step = segments[-1].first_step + segments[-1].steps
         weights = self.directory.read_weights(step)
         key = self.directory.key(f"weights-{step}")
-        write_atomic(output, weights_bytes(weights, run.format.weight_frac, key), secret=True)
+        data = weights_bytes(weights, run.format.weight_frac, key, self.proof_digests())
+        write_atomic(output, data, secret=True)

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from zkdl.proof.format import canonical_json
+from zkdl.statement import bounds, initialisation
+from zkdl.statement.run import RunStatement
+from zkdl.statement.segment import SegmentStatement
 
 SIZE = 100_000_000
 HEADER = 16 << 20
@@ -56,7 +59,8 @@ for line in sys.stdin:
             sys.stderr.flush()
             os._exit(status)
     _, status, used = os.wait4(child, 0)
-    seconds = time.perf_counter() - started
+    # Of this process alone, wherever other processes take the machine; and no more than it took.
+    seconds = min(time.perf_counter() - started, used.ru_utime + used.ru_stime)
     out.seek(0)
     said = out.read(4000).decode(errors="replace")
     print(json.dumps([os.waitstatus_to_exitcode(status), said, seconds, used.ru_maxrss / 1024]), flush=True)
@@ -173,6 +177,41 @@ def _many_segments(header: dict[str, Any], first_steps: Callable[[int], int], co
     ]  # fmt: skip
 
 
+def large_data(header: dict[str, Any], examples: int, features: int, classes: int) -> dict[str, Any]:
+    """A statement that keeps every rule of a run, about data as large as a verifier looks at."""
+    run = header["run"]
+    run["examples"], run["widths"] = examples, [features, *run["widths"][1:-1], classes]
+    run["init_weight_bound"] = list(initialisation.bound(RunStatement.from_json(run)))
+    header["segments"][0]["w_in"]["weight_bound"] = run["init_weight_bound"]
+    header["segments"] = header["segments"][:1]
+    header["sections"] = [header["sections"][0], header["sections"][-2], header["sections"][-1]]
+    return header
+
+
+def many_large_sizes(header: dict[str, Any], count: int) -> bytes:
+    """Segments that keep every rule, each of another size and with tables of the greatest length."""
+    run, first = header["run"], header["segments"][0]
+    layers, form = len(run["widths"]) - 1, run["format"]
+    run["batch"], run["steps"], run["schedule"], form["headroom_bits"] = 1, 1 << 20, [[0, 1 << 28]], 8
+    first["limbs"] = {
+        "e_forward": 12 - form["activation_bits"],
+        "e_backward": 13 - form["gradient_bits"] if layers > 1 else 0,
+        "low_bits": 21,
+    }
+    before, step, segments = {**first["w_in"]}, 0, []
+    for i in range(count):
+        statement = {**first, "index": i, "first_step": step, "steps": 1000 - i, "w_in": before}
+        after = SegmentStatement.from_json(statement).w_in
+        scales = SegmentStatement.from_json(statement).scales
+        weights, biases = bounds.grow(RunStatement.from_json(run), scales, step, 1000 - i, after)
+        step += 1000 - i
+        before = {"root": "ab" * 32, "weight_bound": list(weights), "bias_bound": list(biases), "step": step}
+        segments.append({**statement, "w_out": before})
+    header["segments"] = segments
+    header["sections"] = [["data", 1], *([f"segment-{i}", 1] for i in range(count)), ["dataset", 1]]
+    return start(canonical_json(header)) + bytes(count + 2)
+
+
 def derived(proof: bytes) -> Iterator[tuple[str, bytes]]:
     """Hostile relatives of a true proof. No header is the true one, except where garbage follows it or stands in its place."""
     header, body = _split(proof)
@@ -202,6 +241,12 @@ def derived(proof: bytes) -> Iterator[tuple[str, bytes]]:
     changed = json.loads(raw)
     _many_segments(changed, lambda i: 0, 1)
     yield "one-long-segment", start(canonical_json(changed)) + body
+    yield "many-large-sizes", many_large_sizes(json.loads(raw), 20)
+    for examples, features, classes in ((1 << 26, 4080, 16), (1 << 10, 60000, 16), (1 << 22, 1, 2)):
+        changed = large_data(json.loads(raw), examples, features, classes)
+        changed["sections"] = [["data", SIZE], *([name, 1] for name, _ in header["sections"][1:])]
+        garbage = os.urandom(SIZE + len(header["sections"]) - 1)
+        yield f"garbage-for-{examples}-x-{features}", start(canonical_json(changed)) + garbage
     changed = json.loads(raw)
     changed["run"]["widths"] = [2] * 257
     changed["run"]["bias"] = [1] * 256

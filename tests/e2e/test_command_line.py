@@ -95,7 +95,8 @@ def test_check(finished: Finished) -> None:
     assert done.status == 0 and "layer" in done.stdout and "limit 2^62" in done.stdout
     answer = zkdl("check", finished.configuration, "--smoke", "--json").answer
     assert set(answer) == COMMON | {
-        "weight_frac", "limbs", "layers", "final_bits", "trial_steps", "trial_accuracy", "trial_float_accuracy", "smoke",
+        "weight_frac", "limbs", "layers", "final_bits", "trial_steps", "trial_clamped", "trial_accuracy",
+        "trial_float_accuracy", "loss_curve", "estimate", "smoke",
     }  # fmt: skip
     assert answer["smoke"] is True and answer["final_bits"] <= 62
     assert [layer["shape"] for layer in answer["layers"]] == [[64, 12], [12, 10]]
@@ -105,7 +106,7 @@ def test_estimate_agrees_with_the_proof(finished: Finished) -> None:
     assert "proof" in zkdl("estimate", finished.configuration).stdout
     answer = zkdl("estimate", finished.configuration, "--json", "--threads", 1, "--backend", "numpy").answer
     assert set(answer) == COMMON | {
-        "steps", "segments", "segment_steps", "prove_s_per_step", "prove_s", "one_time_s", "peak_bytes", "disk_bytes",
+        "steps", "segments", "segment_steps", "train_s", "prove_s_per_step", "prove_s", "one_time_s", "peak_bytes", "disk_bytes",
         "proof_bytes", "soundness_bits", "run_bits",
     }  # fmt: skip
     assert (answer["steps"], answer["segments"]) == (6, 2) and answer["soundness_bits"] >= 100

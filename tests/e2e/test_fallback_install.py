@@ -19,9 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _build(target: Path) -> Path:
-    """A wheel without kernels, built by the tools of this environment, or by pip's own if it can get them."""
+    """The wheel for every machine, built by the tools of this environment, or by pip's own if it can get them."""
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(target)]
     command += ["-C", "cmake.define.NATIVE=OFF", "-C", f"build-dir={target / 'build'}"]
+    command += ["-C", "wheel.py-api=py3", "-C", "wheel.platlib=false"]
     at_hand = importlib.util.find_spec("scikit_build_core") is not None
     if at_hand:
         command += ["--no-build-isolation", "--no-index"]
@@ -29,7 +30,7 @@ def _build(target: Path) -> Path:
     if done.returncode and not at_hand and re.search("No matching distribution|Retrying|connection", done.stderr):
         pytest.skip("pip cannot get the build tools here")
     assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = target.glob("*.whl")
+    (wheel,) = target.glob("*-py3-none-any.whl")
     return wheel
 
 
@@ -67,4 +68,10 @@ def test_without_kernels(finished: Finished, tmp_path: Path) -> None:
     assert zkdl("verify", finished.proof)["code"] == "OK"
     doctor = zkdl("doctor")
     assert doctor["code"] == "OK" and doctor["default backend"] == "numpy" and "note" in doctor
+    alone = subprocess.run(
+        [str(python), "-m", "zkdl.proof", str(finished.proof)], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env=environment, timeout=60,
+    )  # fmt: skip
+    assert alone.stdout.startswith("The proof is valid.")
+    assert zkdl("schema", "verify")["document"] and (site / "zkdl" / "py.typed").exists()
     assert zkdl("verify", finished.proof, "--backend", "native")["code"] == "DEVICE_NATIVE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import shutil
@@ -33,9 +34,14 @@ class Died(BaseException):
 
 
 def contents(run: Path) -> dict[str, bytes]:
-    """Everything in a run directory but the lock and half-written files."""
-    files = [path for path in run.rglob("*") if path.is_file() and path.name != "lock"]
-    return {str(path.relative_to(run)): path.read_bytes() for path in files if path.suffix != ".partial"}
+    """Everything in a run directory but the lock, half-written files and how long something took."""
+    files = [path for path in run.rglob("*") if path.is_file() and path.name != "lock" and path.suffix != ".partial"]
+    found = {str(path.relative_to(run)): path.read_bytes() for path in files}
+    for name in [name for name in found if name.startswith("figures/")]:
+        figures = json.loads(found.pop(name))
+        if "loss" in figures:
+            found[name] = json.dumps({**figures, "seconds": 0}, sort_keys=True).encode()
+    return found
 
 
 def openings(run: Path) -> list[str]:
@@ -129,12 +135,12 @@ def test_killed_while_it_begins(work: Path, tmp_path: Path) -> None:
 
 
 class Mortal:
-    """Lets a process die at its n-th durable write, n = 1, 2, 3, 1, ...: before it or after it."""
+    """Lets a process die at its n-th durable write, n = 1, 2, 3, 4, 1, ...: before it or after it."""
 
     def __init__(self, after: bool) -> None:
         self.after = after
         self.deaths = 0
-        self._turns = itertools.cycle((1, 2, 3))
+        self._turns = itertools.cycle((1, 2, 3, 4))
         self._left = next(self._turns)
 
     def __call__(self, real: Callable[..., None]) -> Callable[..., None]:

@@ -159,6 +159,10 @@ def _bindings() -> dict[str, tuple[list[object], list[int]]]:
         "vecmat": [f(3, 2), i(np.int64, 3, 4), f(4, 2), 1],
         "interpolate": [f(2, 4), f(2, 4), 1],
         "evaluate_coset": [f(2, 3), f(2, 8), 1],
+        "narrow_products": [
+            *(np.ones((2, 4), np.int64), np.ones((4, 3)), False, np.ones((2, 3), np.int64)),
+            1,
+        ],
         "subtract_products": [
             np.ones((4, 3), np.int64),
             *(np.ones((2, n), np.int32) for n in (4, 3)),

@@ -126,6 +126,34 @@ def test_updates_are_exact(shape: tuple[int, int, int], bits: int, backend: Back
             np.testing.assert_array_equal(matrix.astype(np.int64), expected)
 
 
+@pytest.mark.parametrize("left_bits", [1, 8, 11, 15])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 5), (9, 33, 40), (8, 300, 65), (64, 70, 129), (2, 0, 3)])
+def test_products_are_exact(shape: tuple[int, int, int], left_bits: int, backend: Backend) -> None:
+    """Entries at the limits of every way to multiply: 2^30 is the end of two limbs of 15 bits."""
+    rows, inner, outputs = shape
+    rng = np.random.default_rng(left_bits)
+    limit = 1 << left_bits
+    left = rng.integers(-limit, limit, (rows, inner), endpoint=True)
+    left[0] = limit
+    for right_limit in (1, 1 << 15, (1 << 30) - 1, 1 << 30, 1 << 35):
+        if limit * right_limit * max(inner, 1) > 1 << 53:
+            continue
+        right = rng.integers(-right_limit, right_limit, (inner, outputs), endpoint=True)
+        right[:, 0] = -right_limit
+        for matrix, is_transposed in ((right, False), (np.ascontiguousarray(right.T), True)):
+            found = backend.integer_product(left, matrix.astype(np.float64), is_transposed)
+            assert found.dtype == np.int64 and found.shape == (rows, outputs)
+            np.testing.assert_array_equal(found, left @ right)
+
+
+@pytest.mark.parametrize("matrix", [np.full((4, 3), 2.0**31), np.full((4, 3), -(2.0**30)), np.full((4, 3), 2.0**40)])
+def test_wide_matrices_are_left_to_float64(matrix: np.ndarray, backend: Backend) -> None:
+    left = np.full((2, 4), -3)
+    np.testing.assert_array_equal(backend.integer_product(left, matrix), np.full((2, 3), -12 * int(matrix[0, 0])))
+    with pytest.raises((TypeError, ValueError)):
+        backend.integer_product(left, matrix, transposed=True)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (64, 300), (3, 17), (5, 8), (0, 4)])
 def test_transposed_values_land_in_their_rows(shape: tuple[int, int], backend: Backend) -> None:
     """Rows of the target are apart, as one step of a column is; what lies between them is not touched."""

@@ -26,12 +26,14 @@ def test_command_line(proof: Maker, tmp_path: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert said.startswith("VALID\nnetwork 6-3") and "soundness 10" in said
     path.write_bytes(proof("mse-one-layer")[:-1])
-    assert main([str(path)]) == 2
+    assert main([str(path)]) == 3
+    path.write_bytes(proof("mse-one-layer") + b"\0")
+    assert main([str(path)]) == 3
     damaged = bytearray(proof("mse-one-layer"))
     damaged[-100] ^= 1
     path.write_bytes(damaged)
     assert main([str(path)]) == 1
-    assert main([]) == 2 and main([str(tmp_path / "absent")]) == 2
+    assert main([]) == 2 and main([str(tmp_path / "absent")]) == 2 and main(["--help"]) == 0
 
 
 def test_expected_statement(proof: Maker, tmp_path: Path) -> None:
@@ -45,7 +47,7 @@ def test_expected_statement(proof: Maker, tmp_path: Path) -> None:
         ([], 2),
     ):
         wanted.write_text(json.dumps(statement))
-        assert main([str(path), str(wanted)]) == status, statement
+        assert main([str(path), "--expect", str(wanted)]) == status, statement
 
 
 @pytest.mark.slow

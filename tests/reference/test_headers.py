@@ -103,3 +103,22 @@ def test_random_bytes() -> None:
     for size in (0, 1, 16, 17, 100, 10**4):
         assert second(rng.randbytes(size)) == "PROOF_MAGIC"
         assert second(b"ZKDLPROF" + struct.pack("<II", 1, size) + rng.randbytes(size)) in ("HEADER", "PROOF_TRUNCATED")
+
+
+def test_codes_of_the_three_rules(proof: Maker, tmp_path: Path) -> None:
+    """Limits come before rules, and a type before both."""
+    data = proof("mse-drop")
+    for change, code in (
+        (lambda run: run.update(steps=2**31 + 1), "TOO_LARGE"),
+        (lambda run: run.update(batch=2**21, loss="none"), "TOO_LARGE"),
+        (lambda run: run["bias"].__setitem__(0, 2), "STATEMENT_FORMAT"),
+        (lambda run: run.update(batch=0), "STATEMENT"),
+    ):
+        header = json.loads(header_of(data))
+        change(header["run"])
+        damaged = with_header(data, json.dumps(header, sort_keys=True, separators=(",", ":")).encode())
+        assert second(damaged) == first(damaged, tmp_path) == code
+    header = json.loads(header_of(data))
+    header["segments"], header["sections"] = [], [header["sections"][0], header["sections"][-1]]
+    damaged = with_header(data, json.dumps(header, sort_keys=True, separators=(",", ":")).encode())
+    assert second(damaged) == first(damaged, tmp_path) == "CHAIN"

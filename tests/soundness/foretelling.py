@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tests.support.alone import foretell
+from tests.unit.protocols import test_fractions, test_unroll
 from zkdl.algebra.extension import ONE, Array, Ext, P, from_array, scalar
-from zkdl.hiding.ledger import Affine, PadCount, ProverLedger
+from zkdl.backend.base import Backend
+from zkdl.backend.select import get_backend
+from zkdl.commitment import merkle
+from zkdl.commitment.ligero import Committed
+from zkdl.hiding.ledger import Affine, PadCount, ProverLedger, VerifierLedger
+from zkdl.protocols.unroll import WeightValues
 from zkdl.transcript.channel import ProverChannel
 
 Make = Callable[[PadCount, ProverChannel, Array], ProverLedger]
@@ -161,3 +168,42 @@ def repair(p: Array, q: Array, first: int, second: int) -> tuple[int, int]:
         if not a.is_zero():
             total = total + a * b.inverse()
     return solve(scalar(q[first]).inverse(), scalar(q[second]).inverse(), total)
+
+
+def numerator(p: list[Ext], q: list[Ext]) -> Ext:
+    total = test_fractions.plain_total(p, q)
+    for denominator in q:
+        total = total * denominator
+    return total
+
+
+def with_hidden_end(case: test_unroll.Case) -> tuple[Callable, Callable]:
+    """Both sides of an unrolling whose final weights are hidden values."""
+
+    def ended(hidden: list[Affine]) -> test_unroll.Case:
+        return replace(case, end=WeightValues(hidden, case.end.biases, []))
+
+    def prover(ledger: ProverLedger, backend: Backend) -> None:
+        hidden = ledger.send("w_out-values", [w.known for w in case.end.weights])
+        test_unroll.parties(ended(hidden))[0](ledger, backend)
+
+    def verifier(ledger: VerifierLedger, backend: Backend) -> None:
+        test_unroll.parties(ended(ledger.receive("w_out-values", len(case.end.weights))))[1](ledger, backend)
+
+    return prover, verifier
+
+
+def spoiled(committed: Committed, errors: dict[int, np.ndarray]) -> Committed:
+    """The same matrix with errors added to the committed words of some rows."""
+    backend, code = get_backend(), committed.code.copy()
+    for row, error in errors.items():
+        code[row] = backend.f_add(code[row], error)
+    levels = merkle.build(backend, backend.hash_columns(code, committed.salts))
+    return replace(committed, code=code, levels=levels)
+
+
+def interpolated(indices: Array, log_domain: int, off: Array, row: int, random: int) -> Array:
+    """Message that is off by `off` (t, 2) at the opened positions, in systematic form (row + random, 2)."""
+    points = domain_points(indices, log_domain)
+    parts = [systematic(through(points, off[:, c].tolist()), row, random) for c in range(2)]
+    return np.ascontiguousarray(np.array(parts, dtype=np.uint64).T)

@@ -9,21 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from tests.support.alone import accepted, foretell
-from tests.support.opened import ENTROPY
 from tests.support.tiny import KEYS, TINY, Tiny, second_segment, tiny_run
 from zkdl.algebra.extension import ONE, Ext
 from zkdl.backend.base import Backend
-from zkdl.commitment import link as link_commitment
-from zkdl.commitment.ligero import make_masks
-from zkdl.commitment.link import commit_link, link_shape
+from zkdl.commitment.link import commit_link
 from zkdl.commitment.stored import commit_dataset
 from zkdl.errors import MalformedProof, Rejected
-from zkdl.hiding.ledger import PadCount, ProverLedger, VerifierLedger
 from zkdl.proof import segment_prover
-from zkdl.proof.data_claims import SegmentLink, data_values, link_claims
+from zkdl.proof.data_claims import SegmentLink, data_values
 from zkdl.proof.data_proof import ProverLink
-from zkdl.protocols import opening
 
 SHAPES = [
     dict(loss="ce"),
@@ -216,33 +210,3 @@ def test_every_changed_word_is_refused(two: Chain) -> None:
         assert code(two.first, two.seen, bytes(changed)) != "", position
     for other in (b"", proof[:-1], proof + b"\0", proof[:100]):
         assert code(two.first, two.seen, other) != ""
-
-
-def test_root_of_a_link() -> None:
-    """g known before the link: it may hold other values with the same combination. Against a transcript that forgets the
-    root, where it succeeds, and against the real one."""
-    shape = link_shape(1, TINY)
-    claimed = [Ext(5, 6), Ext(7, 8), Ext(9, 1)]
-    count = PadCount(singles=len(claimed)) + opening.pads(shape)
-
-    def prover(ledger: ProverLedger, backend: Backend) -> None:
-        masks = make_masks(backend, shape, ENTROPY, "mask")
-        ledger.channel.send_bytes("root/mask/link", masks.tree.root)
-        hidden = ledger.send("values", claimed)
-        g = foretell(ledger, "link/batch")
-        held = [claimed[0] - g, claimed[1] + ONE, claimed[2]]
-        committed = link_commitment.commit_link(backend, held, shape, KEYS["link"], b"")
-        ledger.channel.send_bytes("root/link", committed.root)
-        opening.prove(ledger, backend, committed, masks, link_claims(backend, [hidden]), "link")
-        ledger.channel.send_last(opening.prove_columns(ledger, backend, committed, masks, "link"))
-
-    def verifier(ledger: VerifierLedger, backend: Backend) -> None:
-        mask_root = ledger.channel.receive_bytes("root/mask/link", 32)
-        hidden = ledger.receive("values", len(claimed))
-        root = ledger.channel.receive_bytes("root/link", 32)
-        claims = link_claims(backend, [hidden])
-        pending = opening.verify(ledger, backend, shape, root, mask_root, claims, "link")
-        opening.verify_columns(ledger, backend, pending, opening.draw_positions(ledger, shape, "link"), "link")
-
-    for forgets in ("root/link", ""):
-        assert accepted(count, prover, verifier, forgets) == bool(forgets)

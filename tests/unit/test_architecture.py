@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "zkdl"
-FOLDERS = (".ci", "benchmarks", "docs", "native", "src", "tests", "tools")
+FOLDERS = (".ci", "benchmarks", "docs", "examples", "native", "src", "tests", "tools")
 
 # From used to user. Modules directly below zkdl belong to the layer of the API.
 LAYERS = ("algebra", "transcript", "hiding", "commitment", "protocols", "proof", "api", "cli")
@@ -37,6 +37,8 @@ HOSTS = {
     "doi.org",
     "eprint.iacr.org",
     "github.com",
+    "in-toto.io",
+    "json-schema.org",
     "www.apache.org",
 }
 

@@ -141,7 +141,9 @@ def test_wrong_values_name_their_field(tmp_path: Path, line: str, field: str) ->
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "[model\n").code == "CONFIG_SYNTAX"
+    # An open bracket; nesting that the parser cannot follow; more digits than Python converts.
+    for text in ("[model\n", "[model]\nwidths = " + "[" * 5000, "[schedule]\nsteps = " + "9" * 5000):
+        assert refusal(tmp_path, text).code == "CONFIG_SYNTAX"
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     for path, code in ((tmp_path / "none.toml", "CONFIG_MISSING"), (tmp_path, "CONFIG_SYNTAX")):
         with pytest.raises(UsageError) as caught:

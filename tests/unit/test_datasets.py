@@ -84,7 +84,18 @@ def test_csv(tmp_path: Path, text: str, label: str | None, compressed: bool) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n \n", "a,b\n", "a,b,c\n1,2\n", "1,2,0\n1,2\n", "1,2,0\nx,2,1\n", "a,b,c\n1,,0\n", "\x00\xff\n\x00"],
+    [
+        "",
+        "\n \n",
+        "a,b\n",
+        "a,b,c\n1,2\n",
+        "1,2,0\n1,2\n",
+        "1,2,0\nx,2,1\n",
+        "a,b,c\n1,,0\n",
+        "\x00\xff\n\x00",
+        "1,2,0\n#1,2,0\n",
+        "a,b\n#\n",
+    ],
 )
 def test_csv_errors(tmp_path: Path, text: str) -> None:
     (tmp_path / "d.csv").write_text(text, encoding="latin-1")
@@ -129,6 +140,10 @@ def test_idx_errors(tmp_path: Path) -> None:
         assert code_of(UsageError, load_idx, path) == "DATA_FORMAT"
     path.write_bytes(good)
     assert code_of(UsageError, load, path) == "DATA_FORMAT"
+    # Sizes whose product is 0 in 64 bits, sizes beside a zero, and more dimensions than an array has.
+    for sizes, body in (((1 << 16,) * 4, b""), ((0, *(0xFFFFFFFF,) * 3), b""), ((1,) * 200, b"\0")):
+        path.write_bytes(bytes([0, 0, 8, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + body)
+        assert code_of(UsageError, load_idx, path) == "DATA_FORMAT"
     for flat in (np.arange(6), np.zeros((0, 3)), np.array(7)):
         path.write_bytes(idx_bytes(flat))
         assert code_of(UsageError, load, path, path) == "DATA_FORMAT"

@@ -74,7 +74,20 @@ def test_every_code_keyword_belongs_to_an_error_class() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["api", "checking", "configuration", "datasets", "given_weights", "train/trainer", "train/formats", "train/rates"],
+    [
+        "api",
+        "checking",
+        "configuration",
+        "datasets",
+        "given_weights",
+        "train/trainer",
+        "train/formats",
+        "train/rates",
+        "pytorch/building",
+        "pytorch/entry",
+        "pytorch/handle",
+        "pytorch/weights",
+    ],
 )
 def test_every_error_of_user_input_says_what_to_do(name: str) -> None:
     tree = ast.parse((ROOT / "src" / "zkdl" / f"{name}.py").read_text(encoding="utf-8"))
@@ -93,6 +106,34 @@ def test_every_code_has_an_anchor() -> None:
     for code in codes_in_document():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{code}` |"))
         assert f'<a id="{code.lower()}"></a>' in row
+
+
+# Codes of classes whose errors are always raised with a code of their own.
+GENERAL = {"REJECTED", "MALFORMED", "NOT_PROVABLE", "RESOURCE", "DEVICE"}
+
+
+def test_general_codes_are_never_raised() -> None:
+    for path in sorted((ROOT / "src" / "zkdl").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES:
+                coded = any(keyword.arg == "code" for keyword in node.keywords)
+                assert coded or CLASSES[node.func.id].default_code not in GENERAL, f"{path.name}:{node.lineno}"
+
+
+def codes_in_tests() -> set[str]:
+    """Strings that a test other than this one expects or compares with."""
+    found = set()
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        if path != Path(__file__).resolve():
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
+    return found
+
+
+def test_every_code_is_triggered_by_a_test() -> None:
+    """A code that no test names is one that no test has seen."""
+    assert sorted(set(codes_in_source()) - GENERAL - codes_in_tests()) == []
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)

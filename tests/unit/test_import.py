@@ -36,7 +36,8 @@ def test_the_verifier_imports_numpy_and_the_standard_library_only() -> None:
 
 
 def test_lazy_names() -> None:
-    assert set(dir(zkdl)) == {"MLP", "FeatureRule", "Run", "Verified", "verify", "datasets", "__version__"}
+    public = {"MLP", "FeatureRule", "Run", "Verified", "verify", "make_provable", "fix", "datasets", "__version__"}
+    assert set(dir(zkdl)) == public
     for name in dir(zkdl):
         assert getattr(zkdl, name) is not None
     with pytest.raises(AttributeError):

@@ -76,7 +76,18 @@ def test_only_line_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"nonsense", b"{}", b'{"root": "r"}', b"[1, 2]", b"3", b'{"root": "\xff", "proof": }']
+    "line",
+    [
+        b"",
+        b"nonsense",
+        b"{}",
+        b'{"root": "r"}',
+        b"[1, 2]",
+        b"3",
+        b'{"root": "\xff", "proof": }',
+        b"[" * 5000,
+        b"9" * 5000,
+    ],
 )
 def test_damage_before_the_end_is_reported(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "journal.jsonl"

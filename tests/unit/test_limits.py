@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import zkdl
 from tests.unit.statement.builders import make_run, make_segment
+from zkdl.commitment.parameters import PARAMETER_SETS
 from zkdl.errors import MalformedProof, NotProvable, ZkError
+from zkdl.proof.certificate import _limbs
 from zkdl.proof.estimate import estimate
 from zkdl.proof.format import Header, canonical_json
 from zkdl.proof.limits import check_sizes
+from zkdl.proof.multiplicities import check_multiplicities, data_lookups
+from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.statement import bounds, limits
 from zkdl.statement.run import RunStatement
 from zkdl.train.trainer import Trainer
@@ -112,3 +117,32 @@ def test_committed_bounds_are_powers_of_two(name: str, bound: int) -> None:
     with pytest.raises(NotProvable) as caught:
         replace(run, **{name: (8, bound, 8)}).validate()
     assert caught.value.code == "INITIAL_BOUND" and caught.value.where == {"layer": 2, "field": name}
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps", "what"),
+    [
+        ({"examples": 1 << 21, "widths": (1 << 10, 5, 4, 3)}, 1, "lookups of the data"),
+        ({"examples": 1 << 25, "widths": (40, 5, 4, 24), "format": {"feature_bits": 1}}, 1, "lookups of the data"),
+        ({"steps": 1 << 20, "batch": 16, "widths": (6, 1 << 9, 1 << 9, 3)}, 1 << 16, "lookups of a segment"),
+    ],
+)
+def test_counts_that_32_bits_do_not_hold(changes: dict[str, Any], steps: int, what: str) -> None:
+    """Refused at planning, although a verifier would accept the proof; one example or step less passes."""
+    run, parameters = make_run(), PARAMETER_SETS["zkdl-100"]
+    run = replace(run, **{**changes, "format": replace(run.format, **changes.get("format", {}))})
+    limits.check_provable(run, steps)
+    with pytest.raises(NotProvable) as caught:
+        check_multiplicities(run, steps, parameters)
+    assert caught.value.code == "TOO_LARGE" and caught.value.where["field"] == what and caught.value.hint
+    with pytest.raises(NotProvable):
+        estimate(run, steps, parameters=parameters)
+    check_multiplicities(replace(run, examples=run.examples // 4), steps // 4 or 1, parameters)
+
+
+def test_what_one_entry_can_count_is_what_it_counts() -> None:
+    """A dataset of zeros: every lookup of the certificate's features hits one entry."""
+    run, parameters = make_run(), PARAMETER_SETS["zkdl-100"]
+    layout = data_certificate_layout(run, parameters)
+    own, _ = _limbs(layout, np.zeros((layout.target.rows, layout.target.row), dtype=np.int32))
+    assert own.max() == data_lookups(run, parameters)

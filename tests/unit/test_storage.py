@@ -223,7 +223,7 @@ def test_run_directory_where_a_file_is(tmp_path: Path) -> None:
     assert caught.value.code == "RUN_MISSING"
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"run": {}, "segment_steps": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"run": {}, "segment_steps": 1}', b"\xff", b"[" * 5000])
 def test_damaged_run_files(tmp_path: Path, content: bytes) -> None:
     directory = RunDirectory.create(tmp_path)
     for path in (tmp_path / "run.json", tmp_path / "data.npz", tmp_path / "segments" / "0.json"):

@@ -174,6 +174,15 @@ class Backend(Protocol):
         """
         ...
 
+    def integer_product(
+        self, left: NDArray[np.int64], matrix: NDArray[np.float64], transposed: bool = False
+    ) -> NDArray[np.int64]:
+        """left (r, k) times matrix (k, n), or times matrix (n, k) transposed, (r, n); both hold integers.
+
+        Every partial sum must stay within 2^53 in absolute value: the caller's duty.
+        """
+        ...
+
     def subtract_products(
         self,
         matrix: NDArray[np.int64] | NDArray[np.float64],

@@ -119,6 +119,13 @@ def require_fraction_round(
     )
 
 
+def require_product(left: NDArray[np.int64], matrix: NDArray[np.float64], transposed: bool) -> None:
+    """Raise unless the arguments fit `integer_product`."""
+    require_array("left", left, (np.dtype(np.int64),), ndim=2)
+    require_array("matrix", matrix, (np.dtype(np.float64),), ndim=2)
+    require(left.shape[1] == matrix.shape[1 if transposed else 0], "left and matrix must fit each other")
+
+
 def require_update(
     matrix: NDArray[np.int64] | NDArray[np.float64],
     left: NDArray[np.int32],

@@ -13,6 +13,7 @@ from zkdl.backend import checks
 from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Indices, Integers, SignedIntegers
 from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import FIELDS, LeafProgram
+from zkdl.backend.numpy_matrix import integer_product
 from zkdl.backend.scratch import Tables, empty_table
 
 SPLIT_EQ = 10
@@ -198,6 +199,15 @@ class NativeBackend:
         out = [self._table(entries) for _ in range(2)]
         _native.leaf_bind(*_spans(program), level, bound, out[0], out[1], self.threads)
         return out[0], out[1]
+
+    def integer_product(
+        self, left: NDArray[np.int64], matrix: NDArray[np.float64], transposed: bool = False
+    ) -> NDArray[np.int64]:
+        checks.require_product(left, matrix, transposed)
+        out = np.empty((left.shape[0], matrix.shape[0 if transposed else 1]), dtype=np.int64)
+        if _native.narrow_products(left, matrix, transposed, out, self.threads):
+            return out
+        return integer_product(left, matrix, transposed)
 
     def subtract_products(
         self,

@@ -136,6 +136,12 @@ class NumpyBackend(MaterialisedLeaves, MaterialisedCodes):
         bound = [_line(x[:, 0], x[:, 1], r).reshape(-1, 2) for x in pairs]
         return bound[0], bound[1]
 
+    def integer_product(
+        self, left: NDArray[np.int64], matrix: NDArray[np.float64], transposed: bool = False
+    ) -> NDArray[np.int64]:
+        checks.require_product(left, matrix, transposed)
+        return numpy_matrix.integer_product(left, matrix, transposed)
+
     def subtract_products(
         self,
         matrix: NDArray[np.int64] | NDArray[np.float64],

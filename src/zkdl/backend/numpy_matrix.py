@@ -79,3 +79,8 @@ def vecmat(vector: ExtensionArray, matrix: Integers) -> ExtensionArray:
         for position, limb in enumerate(_limbs(matrix[first : first + height])):
             out = add(out, _recombine((limbs @ limb).T, LIMB_BITS * position))
     return out
+
+
+def integer_product(left: NDArray[np.int64], matrix: NDArray[np.float64], transposed: bool) -> NDArray[np.int64]:
+    """left (r, k) times matrix (k, n), or times matrix (n, k) transposed, through BLAS; exact while sums stay within 2^53."""
+    return (left.astype(np.float64) @ (matrix.T if transposed else matrix)).astype(np.int64)

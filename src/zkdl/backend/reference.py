@@ -196,6 +196,14 @@ class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
         root = self.field.root_of_unity(n)
         return [self.field.generator * pow(root, i, self.field.p) % self.field.p for i in range(n)]
 
+    def integer_product(
+        self, left: NDArray[np.int64], matrix: NDArray[np.float64], transposed: bool = False
+    ) -> NDArray[np.int64]:
+        checks.require_product(left, matrix, transposed)
+        columns = [[int(value) for value in column] for column in (matrix if transposed else matrix.T).tolist()]
+        rows = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in columns] for row in left.tolist()]
+        return np.array(rows, dtype=np.int64).reshape(len(left), len(columns))
+
     def subtract_products(
         self,
         matrix: NDArray[np.int64] | NDArray[np.float64],

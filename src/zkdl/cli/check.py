@@ -1,4 +1,4 @@
-"""`zkdl check CONFIG`: can this run be proven, and how close is the integer training to float32?"""
+"""`zkdl check CONFIG`: can this run be proven, at what cost, and how close is the integer training to float32?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from zkdl.backend.select import get_backend
-from zkdl.checking import check_run
+from zkdl.checking import check_run, plan_run
+from zkdl.cli.limits import allowance, limits
 from zkdl.cli.output import Output, verb
 from zkdl.configuration import Configuration, read_configuration
 from zkdl.datasets import Dataset
+from zkdl.proof.estimate import estimate
 from zkdl.proof.verify import verify
 from zkdl.rundir import RunDirectory
 from zkdl.session import Session
@@ -36,16 +38,27 @@ def _smoke(configuration: Configuration, data: Dataset, weight_frac: int, initia
 @click.command("check")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--smoke", is_flag=True, help="Also prove and verify two steps.")
+@click.option("--trial-steps", type=click.IntRange(min=1), help="Default: 256, or fewer where they take long.")
+@limits("Refuse when the proof needs more, for example 8GiB.")
 @verb("check")
-def command(output: Output, config: Path, smoke: bool) -> None:
-    """Check CONFIG (TOML): layers, scales, static bounds in bits, a short trial against float32."""
+def command(
+    output: Output, config: Path, smoke: bool, trial_steps: int | None, max_memory: str | None, max_time: str | None
+) -> None:
+    """Check CONFIG (TOML): layers, scales, headroom in bits, cost and soundness, a trial against float32."""
     configuration = read_configuration(config)
+    allowed = allowance(max_memory, max_time, configuration)
     data = configuration.load_train()
     given = configuration.initial_weights()
     initial = None if given is None else given[0]
-    report = check_run(configuration.draft(data), data, configuration.segment_steps, initial)
+    run, steps = configuration.draft(data), configuration.segment_steps
+    planned = plan_run(run, data, steps, initial)
+    found = estimate(run, steps, scales=planned.scales, max_memory=allowed.max_memory)
+    allowed.check(run, planned.scales, found)
+    output.say("training a few steps in integers and in float32")
+    report = check_run(run, data, steps, initial, planned=planned, trial_steps=trial_steps)
     if smoke:
         output.say("proving and verifying two steps")
         _smoke(configuration, data, report.run.format.weight_frac, initial)
     tail = "\ntwo steps proven and verified" if smoke else ""
-    output.result(str(report) + tail, {**report.to_json(), "smoke": smoke})
+    text = f"{report}\n\n{found.table()}{tail}"
+    output.result(text, {**report.to_json(), "estimate": found.to_json(), "smoke": smoke})

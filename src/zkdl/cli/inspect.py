@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from zkdl.cli.output import Output, verb
+from zkdl.cli.source import proof_stream
 from zkdl.commitment.parameters import PARAMETER_SETS
-from zkdl.errors import UsageError, VersionError
+from zkdl.errors import VersionError
 from zkdl.proof.description import leakage
 from zkdl.proof.format import Header, read_header
 from zkdl.proof.security import SecurityReport, collision_bits, run_error_bits
@@ -79,12 +80,8 @@ def _summary_json(header: Header, reports: list[SecurityReport]) -> dict[str, An
 )
 @verb("inspect")
 def command(output: Output, proof: Path, security: bool) -> None:
-    """Show the header of PROOF: statement, segments, section sizes. Nothing is verified."""
-    try:
-        stream = proof.open("rb")
-    except OSError as error:
-        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(proof)) from error
-    with stream:
+    """Show the header of PROOF (- for a pipe): statement, segments, section sizes. Nothing is verified."""
+    with proof_stream(proof) as stream:
         header = read_header(stream)
     run = header.run
     lines = [

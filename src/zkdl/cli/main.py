@@ -21,7 +21,11 @@ VERBS = {
     "prove": "Prove every step of a trained run; resumes.",
     "verify": "Verify a proof.",
     "inspect": "Show what a proof file claims, without verifying it.",
+    "report": "Write a page about a run, or a section for a model card.",
+    "attest": "Write an in-toto statement about a proof.",
     "demo": "Train, prove, verify and tamper on the bundled digits, in under a minute.",
+    "schema": "Print the JSON Schema of what a verb prints with --json.",
+    "completion": "Print a completion script for bash, zsh or fish.",
 }
 
 

@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 
 from zkdl import __version__
-from zkdl.errors import InternalError, ResourceError, UsageError, ZkError
+from zkdl.errors import InternalError, ResourceError, UsageError, ZkError, printable
 
 Arguments = ParamSpec("Arguments")
 INTERRUPTED = 130
@@ -71,11 +71,10 @@ class Output:
     def failure(self, error: ZkError) -> None:
         """The error on stderr, and with --json as an object on stdout."""
         if self.as_json:
-            where = {key: str(value) for key, value in error.where.items()}
-            self._refusal(error.code, error.message, error.hint, where)
-        self.console.print(_harmless(f"error[{error.code}]: {error.message}"), markup=False)
+            self._object({"ok": False, **error.to_json()})
+        self.console.print(printable(f"error[{error.code}]: {error.message}"), markup=False)
         for key, value in error.where.items():
-            self.console.print(_harmless(f"  {key}: {value}"), markup=False)
+            self.console.print(printable(f"  {key}: {value}"), markup=False)
         if error.hint:
             self.console.print(f"  fix: {error.hint}", markup=False)
         self.console.print(f"  see: docs/errors.md#{error.code.lower()}", markup=False)
@@ -84,24 +83,16 @@ class Output:
         """What to do after an interruption."""
         message = "interrupted; run the same command again to go on"
         if self.as_json:
-            self._refusal("INTERRUPTED", message, "", {})
+            self._object({"ok": False, "code": "INTERRUPTED", "message": message, "hint": "", "where": {}})
         self.console.print(message, markup=False)
-
-    def _refusal(self, code: str, message: str, hint: str, where: dict[str, str]) -> None:
-        self._object({"ok": False, "code": code, "message": message, "hint": hint, "where": where})
 
     def _object(self, body: dict[str, Any]) -> None:
         _print(json.dumps({"schema": f"zkdl/{self.verb}/1", **body}, sort_keys=True))
 
 
-def _harmless(text: str) -> str:
-    """Without the control characters with which a stranger's proof could write on the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-
-
 def _print(text: str) -> None:
     try:
-        click.echo(_harmless(text))
+        click.echo(printable(text))
     except BrokenPipeError:
         # The reader went away, as in `| head`: the exit status still tells. Python flushes stdout once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

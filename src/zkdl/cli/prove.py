@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
 from zkdl.backend.select import get_backend
+from zkdl.cli.limits import allowance, limits
 from zkdl.cli.output import Output, verb
-from zkdl.errors import UsageError
 from zkdl.rundir import RunDirectory
 from zkdl.session import Session, check_target
-
-UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-
-
-def parse_bytes(text: str) -> int:
-    """ "8G", "512MiB", "1000000" as bytes. Raises UsageError."""
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
-    if match is None:
-        raise UsageError(
-            "memory is a number with an optional unit, such as 8GiB", code="CONFIG_VALUE", field="--max-memory"
-        )
-    return int(float(match[1]) * UNITS[match[2]])
 
 
 @click.command("prove")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--output", "-o", "target", type=click.Path(path_type=Path), help="Default: RUN/run.zkproof")
 @click.option("--reveal-weights", type=click.Path(path_type=Path), help="Write the exact weights and their key here.")
-@click.option(
-    "--max-memory", help="What needs more goes to disk, for example 8GiB. Default: 90 % of this machine's memory."
-)
+@limits("What needs more goes to disk, for example 8GiB. Default: 90 % of this machine's memory.")
 @click.option("--scratch", type=click.Path(path_type=Path), help="Folder on a disk for that. Default: RUN")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all processors.")
 @click.option("--backend", help="native, numpy or reference.")
@@ -43,17 +28,24 @@ def command(
     target: Path | None,
     reveal_weights: Path | None,
     max_memory: str | None,
+    max_time: str | None,
     scratch: Path | None,
     threads: int | None,
     backend: str | None,
 ) -> None:
     """Prove all steps of the run in directory RUN. Interrupted, it goes on with the first missing segment."""
-    limit = None if max_memory is None else parse_bytes(max_memory)
+    allowed = allowance(max_memory, max_time)
     session = Session(RunDirectory.open(run), get_backend(backend, threads))
     path = target or run / "run.zkproof"
     if reveal_weights is not None:
         check_target(reveal_weights)
-    session.prove(path, max_memory=limit, scratch=scratch, progress=output.progress)
+    session.prove(
+        path,
+        max_memory=allowed.max_memory,
+        max_time=allowed.max_time,
+        scratch=scratch,
+        progress=output.progress,
+    )
     if reveal_weights is not None:
         session.reveal_weights(reveal_weights)
     size = path.stat().st_size

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from zkdl.backend.select import get_backend
+from zkdl.checking import check_allowance
+from zkdl.cli.limits import allowance, limits
 from zkdl.cli.output import Output, verb
 from zkdl.configuration import Configuration, read_configuration
 from zkdl.rundir import RunDirectory
@@ -27,22 +29,34 @@ def _test_accuracy(configuration: Configuration, session: Session) -> float | No
 @click.command("train")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--directory", type=click.Path(path_type=Path), help="Instead of the configuration's run.directory.")
+@limits("Refuse when the proof will need more, for example 8GiB.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads for the commitments.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("train")
-def command(output: Output, config: Path, directory: Path | None, threads: int | None, backend: str | None) -> None:
+def command(
+    output: Output,
+    config: Path,
+    directory: Path | None,
+    max_memory: str | None,
+    max_time: str | None,
+    threads: int | None,
+    backend: str | None,
+) -> None:
     """Train CONFIG (TOML). An interrupted run goes on where it stopped and ends in the same weights."""
     configuration = read_configuration(config)
+    allowed = allowance(max_memory, max_time, configuration)
     data = configuration.load_train()
     initial = configuration.initial_weights()
     folder = directory or Path(configuration.directory)
-    session = Session(RunDirectory.create(folder), get_backend(backend, threads))
-    draft = configuration.draft(data)
-    last = session.directory.segments()[-1:]
-    output.progress("committing the data", sum(segment.first_step + segment.steps for segment in last) / draft.steps)
-    run = session.begin(
-        draft, data.features, data.labels, configuration.segment_steps, None if initial is None else initial[0]
-    )
+    chosen = get_backend(backend, threads)
+    draft, start = configuration.draft(data), None if initial is None else initial[0]
+    last = RunDirectory(folder).segments()[-1:]
+    trained = sum(segment.first_step + segment.steps for segment in last) / draft.steps
+    if allowed:
+        check_allowance(draft, data, configuration.segment_steps, start, allowed, chosen, trained)
+    session = Session(RunDirectory.create(folder), chosen)
+    output.progress("committing the data", trained)
+    run = session.begin(draft, data.features, data.labels, configuration.segment_steps, start)
     clamped = 0
     for segment, result in session.train():
         clamped += int(result.clamp_counts.sum())

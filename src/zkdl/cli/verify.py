@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from zkdl.attestation import check_attestation, read_attestation
 from zkdl.backend.select import get_backend
 from zkdl.cli.output import Output, verb
+from zkdl.cli.source import proof_stream
 from zkdl.datasets import FeatureRule, digits, load, quantise
 from zkdl.errors import NotProvable, Rejected, UsageError
-from zkdl.proof.format import read_header
-from zkdl.proof.verify import verify
+from zkdl.proof.verify import Data, verify
+from zkdl.statement.run import RunStatement
 
 
 def _key(path: Path) -> bytes:
@@ -45,14 +48,8 @@ def _expected(path: Path) -> dict[str, Any]:
     return data
 
 
-def _data(proof: Path, source: str, labels: Path | None, column: str | None) -> Any:
+def _data(run: RunStatement, source: str, labels: Path | None, column: str | None) -> Data:
     """The auditor's data, quantised by the rule in the proof's statement."""
-    with proof.open("rb") as stream:
-        run = read_header(stream).run
-    try:
-        run.validate()
-    except NotProvable as error:
-        raise Rejected(f"the statement breaks a rule: {error.message}", code="STATEMENT").at(error.where) from error
     rule = FeatureRule(run.format.feature_bits, run.format.feature_frac, run.format.feature_min < 0)
     x, y = digits()[:2] if source == "digits" else load(source, labels, column)
     try:
@@ -72,6 +69,7 @@ def _data(proof: Path, source: str, labels: Path | None, column: str | None) -> 
 @click.option("--label-column", help="Label column, for CSV data.")
 @click.option("--data-key", type=click.Path(path_type=Path), help="Key of the dataset commitment.")
 @click.option("--expect", type=click.Path(path_type=Path), help="JSON file with statement fields that must match.")
+@click.option("--attestation", type=click.Path(path_type=Path), help="Statement of zkdl attest that must agree.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("verify")
 def command(
@@ -83,24 +81,26 @@ def command(
     label_column: str | None,
     data_key: Path | None,
     expect: Path | None,
+    attestation: Path | None,
     backend: str | None,
 ) -> None:
-    """Verify PROOF and say in plain words what it proves, what it does not, and what leaks."""
-    if not proof.is_file():
-        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(proof))
+    """Verify PROOF (- for a pipe) and say in plain words what it proves, what it does not, and what leaks."""
     if (data is None) != (data_key is None):
         raise UsageError(
             "checking the data needs the data and the dataset key", code="DATA_KEY", hint="Pass --data and --data-key"
         )
-    verified = verify(
-        proof,
-        weights=weights,
-        data=None if data is None else _data(proof, data, labels, label_column),
-        data_key=None if data_key is None else _key(data_key),
-        expect=None if expect is None else _expected(expect),
-        backend=get_backend(backend),
-        progress=output.progress,
-    )
+    audited = None if data is None else partial(_data, source=data, labels=labels, column=label_column)
+    key = None if data_key is None else _key(data_key)
+    wanted = None if expect is None else _expected(expect)
+    attested = None if attestation is None else read_attestation(attestation)
+    with proof_stream(proof) as stream:
+        verified = verify(
+            stream, weights=weights, data=audited, data_key=key, expect=wanted,
+            backend=get_backend(backend), progress=output.progress,
+        )  # fmt: skip
+    if attested is not None:
+        check_attestation(attested, verified)
+        verified.checked.append("attestation")
     timings = {name: round(seconds, 4) for name, seconds in verified.timings_s.items()}
     statement = verified.to_json()
     output.result("The proof is valid.\n" + verified.describe(), {"statement": statement, "timings_s": timings})

@@ -19,6 +19,28 @@ LOSSES = {"ce": "softmax cross-entropy", "mse": "squared error"}
 
 def describe(verified: Verified) -> str:
     """Several lines of ASCII text."""
+    lines = proven(verified)
+    lines += ["", "Not proven or only assumed:"]
+    lines += [f"  - {line}" for line in caveats(verified)]
+    lines += ["", *chosen(verified)]
+    lines += ["", *leakage(verified.run, verified.segments)]
+    lines += ["", *soundness(verified)]
+    return "\n".join(lines)
+
+
+def paragraphs(lines: list[str]) -> list[str]:
+    """The lines as paragraphs: a line that begins with two spaces goes on with the one before."""
+    out: list[str] = []
+    for line in lines:
+        if line.startswith("  ") and out:
+            out[-1] += " " + line.strip()
+        elif line:
+            out.append(line)
+    return out
+
+
+def proven(verified: Verified) -> list[str]:
+    """The proven sentences, in lines; a line that goes on begins with two spaces."""
     run, segments = verified.run, verified.segments
     first, last = segments[0], segments[-1]
     steps = last.first_step + last.steps - first.first_step
@@ -38,16 +60,15 @@ def describe(verified: Verified) -> str:
         lines.append("The given weights file holds exactly these weights.")
     if "data" in verified.checked:
         lines.append("The given data are exactly the committed examples, in this order.")
-    lines += ["", "Not proven or only assumed:"]
-    lines += [f"  - {line}" for line in _caveats(verified)]
-    lines += ["", *_formats(verified)]
-    lines += ["", *leakage(run, segments)]
-    lines += [
-        "",
+    return lines
+
+
+def soundness(verified: Verified) -> list[str]:
+    """How likely a false proof is to be accepted."""
+    return [
         f"Soundness: 2^-{verified.soundness_bits:.1f} per random-oracle query in the weakest section,"
-        f" 2^-{verified.run_bits:.1f} for the sum of all errors; no conjecture.",
+        f" 2^-{verified.run_bits:.1f} for the sum of all errors; no conjecture."
     ]
-    return "\n".join(lines)
 
 
 def leakage(run: RunStatement, segments: Sequence[SegmentStatement]) -> list[str]:
@@ -65,7 +86,7 @@ def leakage(run: RunStatement, segments: Sequence[SegmentStatement]) -> list[str
     ]
 
 
-def _formats(verified: Verified) -> list[str]:
+def chosen(verified: Verified) -> list[str]:
     """What the prover chose per segment: scales, and how far the steps taken are from the stated learning rate."""
     run, segments = verified.run, verified.segments
     lines = ["Chosen by the prover within the run's intervals, per layer (lowest to highest over the segments):"]
@@ -94,7 +115,8 @@ def _start(verified: Verified) -> str:
     return f"the initial weights committed as {run.init_root}, proven to be in range"
 
 
-def _caveats(verified: Verified) -> list[str]:
+def caveats(verified: Verified) -> list[str]:
+    """What is not proven or only assumed, one clause each."""
     run = verified.run
     lines = []
     if not verified.whole_chain:

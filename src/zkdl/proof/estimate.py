@@ -21,6 +21,7 @@ from zkdl.backend.scratch import KEPT_CODE_BYTES
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
 from zkdl.proof.data_proof import data_proof_layout
+from zkdl.proof.multiplicities import check_multiplicities
 from zkdl.proof.plan import INTERPRETER_BYTES, MemoryPlan, machine_bytes, memory_plan
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
@@ -52,6 +53,7 @@ class Estimate:
     steps: int
     segments: int
     segment_steps: int
+    train_s: float
     prove_s_per_step: float
     prove_s: float
     one_time_s: float
@@ -68,6 +70,7 @@ class Estimate:
         """Aligned text, one line per figure."""
         rows = [
             ("steps", f"{self.steps} in {self.segments} segments of at most {self.segment_steps}"),
+            ("train, all steps", f"{self.train_s:.1f} s"),
             ("prove, per step", f"{self.prove_s_per_step * 1e3:.0f} ms"),
             ("prove, all steps", f"{self.prove_s:.1f} s"),
             ("once per dataset", f"{self.one_time_s:.1f} s (commitment, certificate, data proof)"),
@@ -226,17 +229,22 @@ def _lookups_s(leaves: LeafLayout, rates: Rates) -> float:
     return leaves.leaves * rates.leaf + python
 
 
-def _witness_s(public: SegmentPublic, rates: Rates) -> float:
-    """Re-execution of the steps, and the multiplicities."""
-    run, leaves = public.run, public.layout.leaves
+def _step_s(public: SegmentPublic, rates: Rates) -> float:
+    """One step of training."""
+    run = public.run
     weights = run.weight_count
     rows = 1 << public.layout.log_batch
     step = PRODUCTS * rows * weights * rates.product + PASSES_PER_WEIGHT * weights * rates.passed
     step += PASSES_PER_UNIT * rows * sum(run.widths) * rates.passed
-    step += PYTHON_PER_STEP_LAYER * run.L * rates.interpreted
+    return step + PYTHON_PER_STEP_LAYER * run.L * rates.interpreted
+
+
+def _witness_s(public: SegmentPublic, rates: Rates) -> float:
+    """Re-execution of the steps, and the multiplicities."""
+    leaves = public.layout.leaves
     entries = sum(len(rows_.table.columns[0]) for rows_ in leaves.tables)
     counted = (PASSES_PER_ENTRY * entries + PASSES_PER_LEAF * leaves.leaves) * rates.passed
-    return public.segment.steps * step + counted
+    return public.segment.steps * _step_s(public, rates) + counted
 
 
 def _segment_s(public: SegmentPublic, rates: Rates) -> dict[str, float]:
@@ -267,6 +275,7 @@ def planned_memory(
     """
     check_provable(run, segment_steps)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
+    check_multiplicities(run, segment_steps, parameters)
     steps = min(segment_steps, run.steps)
     public = segment_public(run, planned_segment(run, steps, scales), parameters)
     return memory_plan(run, public, -(-run.steps // steps), limit, parameters)
@@ -291,6 +300,7 @@ def estimate(
     check_provable(run, segment_steps)
     backend = backend or get_backend(None, threads)
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
+    check_multiplicities(run, segment_steps, parameters)
     steps = min(segment_steps, run.steps)
     segments = -(-run.steps // steps)
     public = segment_public(run, planned_segment(run, steps, scales), parameters)
@@ -322,6 +332,8 @@ def estimate(
         steps=run.steps,
         segments=segments,
         segment_steps=steps,
+        # The weights are committed after every segment.
+        train_s=run.steps * _step_s(public, rates) + segments * _commit_s(public.layout.weights.code, rates),
         prove_s_per_step=per_segment / steps,
         prove_s=segments * per_segment + first,
         one_time_s=one_time,

@@ -7,6 +7,7 @@ It holds the run statement, the segment statements and the section table. Nothin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from zkdl.errors import MalformedProof, NotProvable, VersionError
+from zkdl.errors import MalformedProof, NotProvable, UsageError, VersionError
 from zkdl.statement.limits import MAX_HEADER_MARKS
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
@@ -35,6 +36,22 @@ class Header:
     sections: list[tuple[str, int]]
 
 
+def read_some(stream: IO[bytes], n_bytes: int) -> bytes:
+    """The next n_bytes, or what is left: a raw pipe or socket gives what has arrived, not what was asked for.
+
+    Raises UsageError(FILE_MISSING) when the stream cannot be read.
+    """
+    found = []
+    try:
+        while n_bytes > 0 and (part := stream.read(n_bytes)):
+            found.append(part)
+            n_bytes -= len(part)
+    except OSError as error:
+        name = str(getattr(stream, "name", "-"))
+        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=name) from error
+    return found[0] if len(found) == 1 else b"".join(found)
+
+
 class SectionReader:
     """Reads one section of known length from a stream, never beyond it."""
 
@@ -43,8 +60,7 @@ class SectionReader:
         self._left = n_bytes
 
     def read(self, n_bytes: int, /) -> bytes:
-        wanted = min(n_bytes, self._left)
-        data = self._stream.read(wanted) if wanted else b""
+        data = read_some(self._stream, min(n_bytes, self._left))
         self._left -= len(data)
         return data
 
@@ -64,11 +80,8 @@ def section_names(run: RunStatement, segments: int) -> list[str]:
     return ["data", *initial, *(f"segment-{i}" for i in range(segments)), "dataset"]
 
 
-def write_container(
-    path: Path | str, run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path | bytes]]
-) -> None:
-    """Write atomically: a temporary file beside `path`, flushed to disk, then renamed."""
-    path = Path(path)
+def _opening(run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path | bytes]]) -> bytes:
+    """Everything before the first section."""
     sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size for _, data in sections]
     header = canonical_json(
         {
@@ -78,10 +91,50 @@ def write_container(
             "sections": [[name, size] for (name, _), size in zip(sections, sizes, strict=True)],
         }
     )
+    return MAGIC + FORMAT_VERSION.to_bytes(4, "little") + len(header).to_bytes(4, "little") + header
+
+
+def container_digest(run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path]]) -> bytes:
+    """SHA-256 of the container that `write_container` makes of these sections, (32 bytes)."""
+    found = hashlib.sha256(_opening(run, segments, [*sections]))
+    for _, path in sections:
+        with path.open("rb") as source:
+            while piece := source.read(1 << 20):
+                found.update(piece)
+    return found.digest()
+
+
+class HashedStream:
+    """A stream whose bytes are hashed as they are read: what was verified and what was hashed are the same bytes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+        self.name = str(getattr(stream, "name", "-"))
+        self.size = 0
+
+    def read(self, n_bytes: int, /) -> bytes:
+        data = self._stream.read(n_bytes)
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """Of everything read so far, 64 hexadecimal digits."""
+        return self._hash.hexdigest()
+
+
+def write_container(
+    path: Path | str, run: RunStatement, segments: list[SegmentStatement], sections: list[tuple[str, Path | bytes]]
+) -> None:
+    """Write atomically: a temporary file beside `path`, flushed to disk, then renamed."""
+    path = Path(path)
+    opening = _opening(run, segments, sections)
     temporary = path.with_name(path.name + ".partial")
     try:
         with temporary.open("wb") as out:
-            out.write(MAGIC + FORMAT_VERSION.to_bytes(4, "little") + len(header).to_bytes(4, "little") + header)
+            out.write(opening)
             for _, data in sections:
                 if isinstance(data, bytes):
                     out.write(data)
@@ -104,7 +157,7 @@ def write_container(
 
 
 def _exact(stream: IO[bytes], n_bytes: int) -> bytes:
-    data = stream.read(n_bytes)
+    data = read_some(stream, n_bytes)
     if len(data) != n_bytes:
         raise MalformedProof("the file ends inside its header", code="PROOF_TRUNCATED")
     return data
@@ -143,9 +196,9 @@ def _parse_header(raw: bytes) -> Any:
 def read_header(stream: IO[bytes]) -> Header:
     """Parse and check the header; the stream then stands at the first section.
 
-    Raises: MalformedProof, VersionError.
+    Raises: MalformedProof, VersionError, UsageError for a stream that cannot be read.
     """
-    magic = stream.read(8)
+    magic = read_some(stream, 8)
     if magic != MAGIC:
         raise MalformedProof("this is not a zkdl proof", code="PROOF_MAGIC")
     version = int.from_bytes(_exact(stream, 4), "little")
@@ -171,6 +224,21 @@ def read_header(stream: IO[bytes]) -> Header:
     if fields["protocol"] != PROTOCOL:
         raise VersionError("the proof follows another protocol", code="VERSION", protocol=str(fields["protocol"])[:80])
     return _typed_header(fields)
+
+
+def check_length(stream: IO[bytes], header: Header) -> None:
+    """The file, read to the end of its header, is as long as its header says, before anything is verified.
+
+    Raises MalformedProof(PROOF_TRUNCATED, PROOF_TRAILING). A stream that cannot be sought is left to the sections.
+    """
+    if not stream.seekable():
+        return
+    start = stream.tell()
+    missing = start + sum(size for _, size in header.sections) - stream.seek(0, os.SEEK_END)
+    stream.seek(start)
+    if missing:
+        code = "PROOF_TRUNCATED" if missing > 0 else "PROOF_TRAILING"
+        raise MalformedProof("the file has another length than its header says", code=code, bytes=abs(missing))
 
 
 def _typed_header(fields: dict[str, Any]) -> Header:

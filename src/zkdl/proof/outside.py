@@ -18,7 +18,7 @@ from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import dataset_root, weights_root
 from zkdl.errors import Rejected, UsageError
 from zkdl.proof.format import Header
-from zkdl.proof.revealed import read_weights
+from zkdl.proof.revealed import PROOF_FIELD, STATEMENT_FIELD, commitment_key, read_tensors
 from zkdl.statement.run import RunStatement
 
 
@@ -41,10 +41,18 @@ def check_expected(run: RunStatement, expect: Mapping[str, Any]) -> None:
             raise Rejected("the proof is for another statement than expected", code="EXPECTED_STATEMENT", field=key)
 
 
-def check_weights(header: Header, path: Path | str, parameters: ParameterSet, backend: Backend) -> None:
-    """The revealed weights and key must give the proven root. Raises Rejected, UsageError for another kind of file."""
+def check_weights(
+    header: Header, path: Path | str, parameters: ParameterSet, backend: Backend, proof_sha256: str
+) -> None:
+    """The revealed weights and key must give the proven root, and may not name another proof.
+
+    Args:
+        proof_sha256: digest of the container, hexadecimal.
+    Raises: Rejected(WEIGHTS_MODEL, WEIGHTS, WEIGHTS_PROOF), UsageError for another kind of file.
+    """
     last = header.segments[-1]
-    weights, key, weight_frac = read_weights(path)
+    weights, metadata = read_tensors(path)
+    key, weight_frac = commitment_key(path, metadata), int(metadata["weight_frac"])
     run = header.run
     shapes = [w.shape for w in weights.W] == list(zip(run.widths[:-1], run.widths[1:], strict=True))
     biases = [(width,) if has else None for width, has in zip(run.widths[1:], run.bias, strict=True)]
@@ -53,6 +61,16 @@ def check_weights(header: Header, path: Path | str, parameters: ParameterSet, ba
         raise Rejected("these are weights of another model", code="WEIGHTS_MODEL", file=str(path))
     if weights_root(weights, key, run.weights_budget, parameters, backend).hex() != last.w_out.root:
         raise Rejected("these are not the proven weights", code="WEIGHTS", file=str(path))
+    found = {PROOF_FIELD: proof_sha256, STATEMENT_FIELD: run.digest().hex()}
+    for field, digest in found.items():
+        if metadata.get(field, digest) != digest:
+            raise Rejected(
+                "the weights file names another proof than this one",
+                code="WEIGHTS_PROOF",
+                hint="Write it again with zkdl prove --reveal-weights, or take the proof that it was written with",
+                field=field,
+                file=str(path),
+            )
 
 
 def check_data(

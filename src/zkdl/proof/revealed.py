@@ -2,7 +2,8 @@
 
 Read here without any library, because the verifier depends on numpy and the standard library alone. Format: u64 header
 length, JSON header, raw little-endian data. Tensors are `layer.<l>.weight` and `layer.<l>.bias`, int64; the metadata
-hold `weight_frac` and `commitment_key`.
+hold `weight_frac` and `commitment_key`, and, when they were written behind a finished proof, `proof_sha256` (of the
+container) and `statement_sha256` (of the run statement).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from zkdl.statement.weights import Weights
 
 MAX_HEADER = 1 << 20
 MAX_DIMENSIONS = 2
+PROOF_FIELD, STATEMENT_FIELD = "proof_sha256", "statement_sha256"
 
 
 def _bad(path: Path, what: str) -> UsageError:
@@ -45,7 +47,8 @@ def _tensor(path: Path, body: bytes, entry: Any) -> NDArray[np.int64]:
     begin, end = place
     if entry.get("dtype") != "I64" or any(n < 0 for n in shape) or not 0 <= begin <= end <= len(body):
         raise _bad(path, "holds something else than int64 tensors")
-    if end - begin != 8 * math.prod(shape):
+    # Without a zero: beside one, the other size may be one that NumPy refuses.
+    if 0 in shape or end - begin != 8 * math.prod(shape):
         raise _bad(path, "has a tensor whose size does not fit its shape")
     return np.frombuffer(body[begin:end], dtype="<i8").astype(np.int64).reshape(shape)
 
@@ -79,13 +82,18 @@ def read_tensors(path: Path | str) -> tuple[Weights, dict[str, str]]:
     return Weights(matrices, biases), metadata
 
 
-def read_weights(path: Path | str) -> tuple[Weights, bytes, int]:
-    """Weights, commitment key (32 bytes) and fraction bits of revealed weights. Raises UsageError."""
-    weights, metadata = read_tensors(path)
+def commitment_key(path: Path | str, metadata: dict[str, str]) -> bytes:
+    """The 32-byte key in the metadata of revealed weights. Raises UsageError."""
     try:
         key = bytes.fromhex(metadata.get("commitment_key", ""))
     except ValueError as error:
         raise _bad(Path(path), "has a commitment key that is not hexadecimal") from error
     if len(key) != 32:
         raise _bad(Path(path), "was not written by zkdl prove --reveal-weights")
-    return weights, key, int(metadata["weight_frac"])
+    return key
+
+
+def read_weights(path: Path | str) -> tuple[Weights, bytes, int]:
+    """Weights, commitment key (32 bytes) and fraction bits of revealed weights. Raises UsageError."""
+    weights, metadata = read_tensors(path)
+    return weights, commitment_key(path, metadata), int(metadata["weight_frac"])

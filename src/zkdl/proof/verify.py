@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from zkdl.proof.chain import check_chain
 from zkdl.proof.data_claims import SegmentLink
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.description import describe
-from zkdl.proof.format import Header, SectionReader, read_header
+from zkdl.proof.format import HashedStream, Header, SectionReader, check_length, read_header, read_some
 from zkdl.proof.limits import check_sizes
 from zkdl.proof.outside import check_data, check_expected, check_weights
 from zkdl.proof.public import segment_public, segment_sizes
@@ -47,7 +47,9 @@ from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 
 Progress = Callable[[str, float], None]
-MAX_SIZES = 16
+Data = tuple[NDArray[np.int32], NDArray[np.int32]]
+# Of segments whose error terms are shown before anything has been verified: different sizes, and entries of their tables.
+MAX_SIZES, MAX_ENTRIES = 16, 1 << 22
 DATA_NAME, INITIAL_NAME = "data certificate", "range of the initial weights"
 
 
@@ -59,6 +61,7 @@ class Verified:
         reports: error terms of every section, in file order.
         checked: extra checks that were asked for and held: "weights", "data", "expected".
         timings_s: seconds per section.
+        proof_sha256, proof_bytes: digest (hexadecimal) and size of the container that was verified.
     """
 
     run: RunStatement
@@ -66,6 +69,8 @@ class Verified:
     reports: list[SecurityReport]
     checked: list[str]
     timings_s: dict[str, float] = field(default_factory=dict)
+    proof_sha256: str = ""
+    proof_bytes: int = 0
 
     @property
     def whole_chain(self) -> bool:
@@ -133,11 +138,13 @@ def _checked(run: RunStatement, segment: SegmentStatement) -> SegmentStatement:
 def section_reports(header: Header, parameters: ParameterSet) -> Iterator[SecurityReport]:
     """Error terms of every section of a header that passed `check_statement`, in file order, without any proof.
 
-    Segments beyond MAX_SIZES different sizes are left out: nothing has been verified, and each size costs tables.
+    Segments of further sizes are left out behind MAX_SIZES sizes or MAX_ENTRIES entries of tables: nothing has been verified,
+    and each size costs tables.
     Raises Rejected for a segment that breaks a rule.
     """
     run = header.run
     known: dict[object, SecurityReport] = {}
+    entries = 0
     with _rules():
         yield certificate_report(DATA_NAME, data_certificate_layout(run, parameters))
         if run.init_root is not None:
@@ -145,10 +152,12 @@ def section_reports(header: Header, parameters: ParameterSet) -> Iterator[Securi
         for segment in header.segments:
             # Segments of one size share their terms; what else differs between them is no part of any error.
             size = (segment.steps, segment.limbs, segment.scales, segment.w_in.root == "")
-            if size not in known and len(known) == MAX_SIZES:
-                continue
             if size not in known:
-                known[size] = segment_report(segment_sizes(run, _checked(run, segment), parameters))
+                if len(known) == MAX_SIZES or entries >= MAX_ENTRIES:
+                    continue
+                public = segment_sizes(run, _checked(run, segment), parameters)
+                entries += sum(map(len, public.layout.tables.values()))
+                known[size] = segment_report(public)
             yield replace(known[size], name=f"segment {segment.index}")
         yield data_proof_report(data_proof_layout(run, len(header.segments), parameters))
 
@@ -208,7 +217,7 @@ def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], pro
             sections.verify(name, source)
         source.finish(name)
         timings[name] = time.perf_counter() - started
-    if stream.read(1):
+    if read_some(stream, 1):
         raise MalformedProof("bytes follow the end of the proof", code="PROOF_TRAILING")
     progress("done", 1.0)
     return timings
@@ -218,11 +227,21 @@ def _quiet(phase: str, done: float) -> None:
     """No progress."""
 
 
+def _opened(source: Path | str | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """A file is closed after use; a stream is the caller's."""
+    if not isinstance(source, Path | str):
+        return nullcontext(source)
+    try:
+        return Path(source).open("rb")
+    except OSError as error:
+        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(source)) from error
+
+
 def verify(
-    path: Path | str,
+    path: Path | str | IO[bytes],
     *,
     weights: Path | str | None = None,
-    data: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
+    data: Data | Callable[[RunStatement], Data] | None = None,
     data_key: bytes | None = None,
     expect: Mapping[str, Any] | None = None,
     parameter_sets: Mapping[str, ParameterSet] = PARAMETER_SETS,
@@ -232,22 +251,22 @@ def verify(
     """Verify a proof container.
 
     Args:
+        path: file name, or a binary stream such as a pipe. It is read once, forwards, and never further than the statement
+            in its header allows.
         weights: safetensors file written by `--reveal-weights`; must be the proven final weights.
-        data, data_key: the dataset as quantised integers and its key; must be the committed dataset.
+        data, data_key: the dataset as quantised integers and its key; must be the committed dataset. A function gets the
+            statement, once its rules have been checked, and returns the dataset.
         expect: fields of the run statement that must have these values.
         parameter_sets: names that are accepted; the command line always uses the built-in ones.
 
     Raises: Rejected, MalformedProof, VersionError, UsageError, ResourceError.
     """
     backend = backend or get_backend()
-    path = Path(path)
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(path)) from error
     checked = []
-    with stream:
-        header = read_header(stream)
+    with _opened(path) as stream:
+        hashed = HashedStream(stream)
+        source = cast(IO[bytes], hashed)  # it has the part of the interface that is used
+        header = read_header(source)
         name = header.run.parameter_set
         if name not in parameter_sets:
             message = "the proof uses a parameter set that this verifier does not accept"
@@ -257,17 +276,19 @@ def verify(
         if expect is not None:
             check_expected(header.run, expect)
             checked.append("expected")
+        check_length(stream, header)
         sections = _Sections(header, parameters, backend)
         try:
-            timings = _verify_sections(header, sections, stream, progress or _quiet)
+            given = data(header.run) if callable(data) else data
+            timings = _verify_sections(header, sections, source, progress or _quiet)
             if weights is not None:
-                check_weights(header, weights, parameters, backend)
+                check_weights(header, weights, parameters, backend, hashed.sha256)
                 checked.append("weights")
-            if data is not None:
-                check_data(header, data, data_key, parameters, backend)
+            if given is not None:
+                check_data(header, given, data_key, parameters, backend)
                 checked.append("data")
         except MemoryError as error:
             raise ResourceError(
                 "this machine has too little memory to verify the statement", code="MEMORY", file=str(path)
             ) from error
-    return Verified(header.run, header.segments, sections.reports, checked, timings)
+    return Verified(header.run, header.segments, sections.reports, checked, timings, hashed.sha256, hashed.size)

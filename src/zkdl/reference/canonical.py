@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import is_dataclass
 from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zkdl.reference.transcript import malformed
 
@@ -45,18 +45,23 @@ def parse_canonical(data: bytes) -> Any:
 
 def build(kind: Any, value: Any, what: str) -> Any:
     """A value of an annotated type from parsed JSON: exactly the fields of a data class, and the types of its fields."""
-    if isinstance(kind, type) and is_dataclass(kind):
+    # Integers first: a header may hold half a million.
+    if kind is int:
+        if type(value) is int and abs(value) < 2**63:
+            return value
+    elif isinstance(kind, type) and is_dataclass(kind):
         hints = type_hints(kind)
         if isinstance(value, dict) and set(value) == set(hints):
             return kind(**{name: build(hint, value[name], name) for name, hint in hints.items()})
     elif get_origin(kind) is list:
         if isinstance(value, list):
-            return [build(get_args(kind)[0], item, what) for item in value]
+            inside = get_args(kind)[0]
+            return [build(inside, item, what) for item in value]
     elif get_origin(kind) is tuple:
         if isinstance(value, list) and len(value) == 2:
             return tuple(build(part, item, what) for part, item in zip(get_args(kind), value, strict=True))
-    elif kind is int:
-        if type(value) is int and abs(value) < 2**63:
+    elif get_origin(kind) is Literal:
+        if type(value) is int and value in get_args(kind):
             return value
     elif isinstance(value, str) and len(value) <= 256 and value.isascii() or value is None and kind == str | None:
         return value

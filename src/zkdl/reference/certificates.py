@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from zkdl.reference import parameters
-from zkdl.reference.field import ZERO, K, eq_table, powers, total
+from zkdl.reference.field import ZERO, K, eq_prefix, eq_table, inner, powers
 from zkdl.reference.hidden import Hidden, Session
-from zkdl.reference.lookup import Column, LeafClaims, Leaves, Lookup, equality, vector
+from zkdl.reference.lookup import Column, LeafClaims, Leaves, Lookup, equality
 from zkdl.reference.opening import Claim, Opening, Part, finish
 from zkdl.reference.soundness import Security
 from zkdl.reference.statement import Run
@@ -81,17 +82,20 @@ def place(ranges: list[Range], target: parameters.Code) -> tuple[Leaves, paramet
 
 def data_facts(run: Run, target: parameters.Code, point: list[K], eta: K) -> list[Claim]:
     """The label sums, and zeros behind the last example."""
-    at, count, ell = eq_table(point), blocks(run, target), target.ell
+    count, ell = blocks(run, target), target.ell
     examples = [min(ell, run.examples - h * ell) for h in range(count)]
     height, value, parts = run.widths[0] + run.classes, ZERO, []
     for h, scale in enumerate(powers(eta, count)):
-        value += scale * total(at[: examples[h]])
+        value += scale * eq_prefix(point, examples[h])
         parts.append(Part(h * height + run.widths[0], [scale] * run.classes, target.log_row, equality(point)))
     claims = [Claim(Hidden(value), parts)]
     if examples[-1] < ell:
-        behind = [ZERO] * examples[-1] + at[examples[-1] :]
+
+        def behind(other: Sequence[K]) -> K:
+            return inner(eq_table(point)[examples[-1] :], eq_table(other)[examples[-1] :])
+
         row = (count - 1) * height
-        claims.append(Claim(Hidden(ZERO), [Part(row, powers(eta, run.widths[0]), target.log_row, vector(behind))]))
+        claims.append(Claim(Hidden(ZERO), [Part(row, powers(eta, run.widths[0]), target.log_row, behind)]))
     return claims
 
 

@@ -118,19 +118,35 @@ def eq(left: Sequence[K], right: Sequence[K]) -> K:
     return product
 
 
+def eq_prefix(point: Sequence[K], count: int) -> K:
+    """The sum of eq(point, i) for i < count, count at most 2^len(point)."""
+    if not point:
+        return K(count)
+    half = 1 << (len(point) - 1)
+    low, high = min(count, half), max(0, count - half)
+    first = ONE if low == half else eq_prefix(point[1:], low)
+    return first * (ONE - point[0]) + (eq_prefix(point[1:], high) * point[0] if high else ZERO)
+
+
 def root_of_unity(order: int) -> int:
     """g_n = 7^((p-1)/n) for n a power of two."""
     return pow(GENERATOR, (P - 1) // order, P)
 
 
 def interpolate(values: Sequence[int]) -> list[int]:
-    """Coefficients of the polynomial with value j at g_n^j: the inverse transform, radix two, in place and iterative."""
+    """Coefficients of the polynomial with value j at g_n^j."""
+    scale = pow(len(values), -1, P)
+    return [x * scale % P for x in transform(values, pow(root_of_unity(len(values)), -1, P))]
+
+
+def transform(values: Sequence[int], root: int) -> list[int]:
+    """The values at 1, root, root^2, .. of the polynomial with these n coefficients, n the order of root, a power of two."""
     n = len(values)
     bits = n.bit_length() - 1
     out = [values[int(format(i, f"0{bits}b")[::-1], 2)] if bits else values[i] for i in range(n)]
     half = 1
     while half < n:
-        step = pow(root_of_unity(2 * half), -1, P)
+        step = pow(root, n // (2 * half), P)
         twiddles, w = [], 1
         for _ in range(half):
             twiddles.append(w)
@@ -141,8 +157,7 @@ def interpolate(values: Sequence[int]) -> list[int]:
                 out[start + j] = (low + high) % P
                 out[start + j + half] = (low - high) % P
         half *= 2
-    scale = pow(n, -1, P)
-    return [x * scale % P for x in out]
+    return out
 
 
 BLOCK = 256
@@ -173,12 +188,16 @@ def block_powers(x: int) -> list[int]:
     return result
 
 
+def row_polynomial(message: Sequence[int], ell: int) -> list[int]:
+    """Coefficients of W + (x^ell - 1) R, W the interpolant of the first ell entries, R the others (algebra.md)."""
+    random = list(message[ell:])
+    coefficients = interpolate(message[:ell]) + random
+    for i, r in enumerate(random):
+        coefficients[i] = (coefficients[i] - r) % P
+    return coefficients
+
+
 def codeword(message: Sequence[K], ell: int) -> ExtensionPolynomial:
-    """The codeword of a message over K: W + (x^ell - 1) R, W the interpolant of the first ell entries (commitments.md)."""
-    halves = []
-    for half in split(message):
-        coefficients = interpolate(half[:ell]) + half[ell:]
-        for i, r in enumerate(half[ell:]):
-            coefficients[i] = (coefficients[i] - r) % P
-        halves.append(coefficients)
-    return ExtensionPolynomial(*halves)
+    """The codeword of a message over K, half by half."""
+    constant, second = split(message)
+    return ExtensionPolynomial(row_polynomial(constant, ell), row_polynomial(second, ell))

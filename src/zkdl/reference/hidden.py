@@ -6,6 +6,8 @@ collects linear constraints on pads, which `opening.finish` tests at the end of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zkdl.reference.field import ONE, K
 from zkdl.reference.parameters import PADS_PER_PRODUCT
 from zkdl.reference.transcript import SENT_BYTES, SENT_FIELD, Invalid, Section, Transcript, field_words
@@ -38,6 +40,12 @@ class Hidden:
         return self + (-other)
 
 
+def elements(data: bytes) -> list[K]:
+    """Elements of K from the bytes of a message."""
+    values = field_words(data)
+    return [K(*pair) for pair in zip(values[::2], values[1::2], strict=True)]
+
+
 class Product:
     """Two hidden factors and their hidden product; a triple of pads (a, b, ab) and a second one to sacrifice."""
 
@@ -59,6 +67,15 @@ class Session:
         self.next_scalar, self.next_product = 0, scalars
         self.products: list[Product] = []
         self.constraints: list[Hidden] = []
+        self.public: list[Callable[[], K]] = []
+
+    def later(self, compute: Callable[[], K]) -> Hidden:
+        """A public value that costs much: it stands as pad -1, -2, .. until the columns are known to belong to their roots.
+
+        So a file that is no proof is refused for the price of its hashes, however large its statement is.
+        """
+        self.public.append(compute)
+        return Hidden(K(0), {-len(self.public): ONE})
 
     def zero(self, expression: Hidden) -> None:
         """Demand that a hidden value is zero."""
@@ -71,12 +88,15 @@ class Session:
         self.transcript.absorb(label, SENT_BYTES, data)
         return data
 
+    def sent(self, label: str, count: int) -> bytes:
+        """`count` elements of K, which the caller has yet to read with `elements`."""
+        data = self.section.take(16 * count)
+        self.transcript.absorb(label, SENT_FIELD, data)
+        return data
+
     def field(self, label: str, count: int) -> list[K]:
         """`count` elements of K in the clear."""
-        data = self.section.take(16 * count)
-        values = field_words(data)
-        self.transcript.absorb(label, SENT_FIELD, data)
-        return [K(values[2 * i], values[2 * i + 1]) for i in range(count)]
+        return elements(self.sent(label, count))
 
     def scalars(self, label: str, count: int) -> list[Hidden]:
         """`count` hidden scalars in one message."""

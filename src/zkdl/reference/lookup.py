@@ -107,20 +107,19 @@ class LeafClaims:
                 old = self.every.get(name, [ZERO] * len(every))
                 self.every[name] = [a + weight * scale for a, weight in zip(old, every, strict=True)]
                 self.virtual[name] = self.every[name][: lookup.units]
-        first, split_in_row = leaves.first_table, split(eq_table(self.in_row))
+        first = leaves.first_table
+        places: list[tuple[list[K], K, Sequence[int]]] = []
         for table, column in zip(leaves.tables, leaves.counts, strict=True):
             count = -(-table.rows >> leaves.log_row)
             rows = self.rows_table[first : first + count]
             covered += total(rows)
             known += total(rows) * (alpha + betas[0] * table.tag)
-            for c, entries in enumerate(table.columns):
-                known += betas[1 + c] * table_value(rows, split_in_row, entries)
+            places += [(rows, betas[1 + c], entries) for c, entries in enumerate(table.columns)]
             part = Part(column.first, [-row for row in rows], leaves.log_row, equality(self.in_row))
             self.count_parts.setdefault(column.matrix, []).append(part)
             first += count
-        self.known = known - covered
         self.numerator = p - counted
-        self.denominator = q - self.known
+        self.denominator = q - (known - covered) - session.later(lambda: table_values(places, self.in_row))
 
     def _add(self, column: Column, outer: list[K], low: list[K]) -> None:
         part = Part(column.first, outer, len(low), equality(low))
@@ -135,6 +134,12 @@ def equality(point: Sequence[K]) -> Inner:
 def vector(values: list[K]) -> Inner:
     """A table, zero behind its end, as an in-row vector."""
     return lambda point: inner(values, eq_table(point)[: len(values)])
+
+
+def table_values(places: list[tuple[list[K], K, Sequence[int]]], point: list[K]) -> K:
+    """What all columns of tables add to the leaves: for each the eq weights of its rows, a factor, and its entries."""
+    in_row = split(eq_table(point))
+    return total(table_value(rows, in_row, entries) * factor for rows, factor, entries in places)
 
 
 def table_value(rows: list[K], in_row: tuple[list[int], list[int]], entries: Sequence[int]) -> K:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor, log2
 from typing import NamedTuple
 
@@ -83,7 +84,7 @@ def dataset_code(examples: int, features: int, classes: int, budget: int) -> Cod
     return cheapest([code(rows, log_row, budget, RATE) for rows, log_row in shapes])
 
 
-def weight_rows(widths: list[int], bias: list[int], log_row: int) -> int:
+def weight_rows(widths: list[int], bias: Sequence[int], log_row: int) -> int:
     """Rows of a weight commitment (commitments.md, "Weights")."""
     rows = 0
     for d_in, d_out, has_bias in zip(widths, widths[1:], bias, strict=False):
@@ -92,7 +93,7 @@ def weight_rows(widths: list[int], bias: list[int], log_row: int) -> int:
     return rows
 
 
-def weights_code(widths: list[int], bias: list[int], budget: int) -> Code:
+def weights_code(widths: list[int], bias: Sequence[int], budget: int) -> Code:
     low = max(1, *((d - 1).bit_length() for d in widths[1:]))
     shapes = [(weight_rows(widths, bias, log_row), log_row) for log_row in range(low, low + 8)]
     return cheapest([code(rows, log_row, budget, RATE) for rows, log_row in shapes])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import islice
 
 from zkdl.reference import parameters
@@ -182,8 +183,13 @@ class SegmentVerifier:
         """Values of W_in and W_out at (x', zeta_l), of their biases, and of W_in transposed."""
         last, with_bias = self.run.depth, [l for l in range(1, self.run.depth + 1) if self.run.bias[l - 1]]
         if self.segment.from_seed:
-            straight, transposed = seed_values(self.run, self.x, self.zeta, self.pi)
-            self.start, self.start_transposed = [Hidden(w) for w in straight], [Hidden(w) for w in transposed]
+            expanded = cache(partial(seed_values, self.run, self.x, self.zeta, self.pi))
+
+            def from_seed(transposed: int, i: int) -> Hidden:
+                return session.later(lambda: expanded()[transposed][i])
+
+            self.start = [from_seed(0, i) for i in range(last)]
+            self.start_transposed = [from_seed(1, i) for i in range(last - 1)]
             self.start_biases = dict.fromkeys(with_bias, Hidden(ZERO))
         else:
             values = session.scalars("w_in-values", 2 * last - 1 + len(with_bias))

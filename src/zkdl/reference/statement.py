@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Literal
 
 from zkdl.reference.canonical import canonical
-from zkdl.reference.parameters import PARAMETER_SET
 from zkdl.reference.transcript import Invalid, check, malformed
 
 LIMITS = {
     "width": 2**16,
     "weights": 2**28,
-    "examples": 2**22,
+    "examples": 2**26,
     "entries": 2**38,
+    "steps": 2**31,
     "pieces": 2**16,
     "TB": 2**20,
     "TL": 2**21,
 }
-"""Of statements that this verifier looks at: those of the specification, but for the examples, of which Python holds fewer."""
 HEX = set("0123456789abcdef")
 
 
@@ -28,6 +28,11 @@ def rule(holds: bool, what: str) -> None:
 
 def within(value: int, low: int, high: int, what: str) -> None:
     rule(low <= value <= high, f"{what} = {value} is not in {low} .. {high}")
+
+
+def limited(name: str, value: int) -> None:
+    if value > LIMITS[name]:
+        raise malformed(f"the statement is too large for a verifier: {name} {value}", "TOO_LARGE")
 
 
 def is_digest(value: str | None) -> bool:
@@ -85,7 +90,7 @@ class Run:
 
     run_id: str
     widths: list[int]
-    bias: list[int]
+    bias: list[Literal[0, 1]]
     loss: str
     batch: int
     examples: int
@@ -137,22 +142,28 @@ class Run:
         whole, rest = divmod(self.examples, self.batch)
         return whole + (rest > 0 and self.last_batch == "keep")
 
-    def check(self) -> None:
-        if self.parameter_set != PARAMETER_SET:
-            raise malformed("unknown parameter set", "PARAMETER_SET")
-        within(len(self.widths), 2, 257, "number of widths")
-        rule(min(self.widths) >= 1 and self.examples >= 1, "a width or the number of examples is not positive")
-        entries = self.examples * (self.widths[0] + self.classes)
+    def check_size(self) -> None:
+        """The limits on numbers alone; what is not positive is left to the rules."""
+        if not self.widths or min(self.widths) < 1 or self.examples < 1:
+            return
         weights = sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
-        large = max(self.widths) > LIMITS["width"] or self.examples > LIMITS["examples"] or entries > LIMITS["entries"]
-        if large or weights > LIMITS["weights"] or len(self.schedule) > LIMITS["pieces"]:
-            raise malformed("the run is too large for this verifier", "TOO_LARGE")
-        rule(len(self.bias) == self.depth and set(self.bias) <= {0, 1}, "bias")
+        limited("width", max(self.widths))
+        limited("weights", weights)
+        limited("examples", self.examples)
+        limited("entries", self.examples * (self.widths[0] + self.classes))
+        limited("steps", self.steps)
+        limited("pieces", len(self.schedule))
+
+    def check(self) -> None:
+        """Every rule of a run."""
+        within(self.depth, 1, 256, "number of layers")
+        rule(min(self.widths) >= 1 and self.examples >= 1, "a width or the number of examples is not positive")
+        rule(len(self.bias) == self.depth, "bias")
         self.format.check()
         rule(self.loss in ("ce", "mse"), "loss")
         rule(self.loss == "mse" or self.classes >= 2 and self.remainder_bits <= 21, "classes or exp_bits")
         within(self.batch, 1, 2**16, "batch")
-        within(self.steps, 1, 2**31, "steps")
+        rule(self.steps >= 1, "steps")
         rule(self.last_batch in ("keep", "drop") and self.epoch_steps > 0, "last_batch")
         starts = [step for step, _ in self.schedule]
         rule(starts[:1] == [0] and starts[-1] < self.steps, "the schedule's first or last step")
@@ -228,9 +239,9 @@ class Segment:
         return self.w_in.root == ""
 
     def check_size(self, run: Run) -> None:
-        """The limits on numbers alone; the run has been checked."""
-        if self.steps * run.batch > LIMITS["TB"] or self.steps * run.depth > LIMITS["TL"]:
-            raise malformed("a segment is too large for this verifier", "TOO_LARGE")
+        """The limits on numbers alone."""
+        limited("TB", self.steps * run.batch)
+        limited("TL", self.steps * run.depth)
 
     def check(self, run: Run) -> None:
         """Every rule but those on bounds of weights, which `training.check_bounds` has."""
@@ -256,10 +267,14 @@ class Segment:
 
 def check_chain(run: Run, segments: list[Segment]) -> None:
     """The first segment starts where the run says, and each other one where the one before it ends."""
+    if not segments:
+        raise Invalid("CHAIN", "there is no segment")
     first = segments[0]
     declared = (run.init_root or "", run.init_weight_bound, run.init_bias_bound)
     if first.first_step == 0 and (first.w_in.root, first.w_in.weight_bound, first.w_in.bias_bound) != declared:
         raise Invalid("CHAIN", "the first segment does not start from the declared weights")
+    if any(segment.from_seed and segment.first_step for segment in segments):
+        raise Invalid("CHAIN", "a later segment cannot start from the seed")
     for before, segment in zip(segments, segments[1:], strict=False):
         if segment.index != before.index + 1 or segment.w_in != before.w_out:
             raise Invalid("CHAIN", f"segment {segment.index} does not follow segment {before.index}")

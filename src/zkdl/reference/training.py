@@ -33,8 +33,9 @@ def sampler_seed(run: Run) -> bytes:
 @lru_cache(maxsize=2)
 def permutation(seed: bytes, epoch: int, examples: int) -> array[int]:
     """The order of the examples in an epoch: a stable argsort of 64-bit keys."""
-    stream = hashlib.shake_256(b"zkdl/sampler/permutation/1" + seed + u64(epoch)).digest(8 * examples)
-    keys = struct.unpack(f"<{examples}Q", stream)
+    keys = array("Q", hashlib.shake_256(b"zkdl/sampler/permutation/1" + seed + u64(epoch)).digest(8 * examples))
+    if sys.byteorder == "big":
+        keys.byteswap()
     return array("q", sorted(range(examples), key=keys.__getitem__))
 
 

@@ -12,7 +12,7 @@ PUBLIC, SENT_BYTES, SENT_FIELD = 0, 1, 2
 
 
 class Invalid(Exception):
-    """The verdict "no": a stable code and a sentence. `status` is the exit status, 1 rejected or 2 unreadable."""
+    """The verdict "no": a stable code and a sentence. `status` is the exit status, 1 rejected or 3 no proof."""
 
     def __init__(self, code: str, message: str, status: int = 1) -> None:
         super().__init__(f"{code}: {message}")
@@ -20,8 +20,8 @@ class Invalid(Exception):
 
 
 def malformed(message: str, code: str = "MALFORMED") -> Invalid:
-    """Bytes that cannot be a proof."""
-    return Invalid(code, message, 2)
+    """Bytes that are no proof of a format that this verifier reads."""
+    return Invalid(code, message, 3)
 
 
 def check(holds: bool, code: str, message: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
+import os
 import struct
 import sys
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import log2
 from typing import Any, BinaryIO, get_type_hints
@@ -14,6 +17,8 @@ from typing import Any, BinaryIO, get_type_hints
 from zkdl.reference.canonical import build, canonical, parse_canonical
 from zkdl.reference.certificates import verify_certificate
 from zkdl.reference.dataset import verify_dataset
+from zkdl.reference.parameters import PARAMETER_SET
+from zkdl.reference.revealed import InputError, check_data, check_weights, read_data, read_key, read_weights
 from zkdl.reference.segment import SegmentResult, SegmentVerifier
 from zkdl.reference.soundness import Security
 from zkdl.reference.statement import Run, Segment, check_chain
@@ -31,6 +36,7 @@ class Verified:
     run: Run
     segments: list[Segment]
     sections: list[Security]
+    checked: list[str] = field(default_factory=list)
 
     @property
     def bits(self) -> float:
@@ -74,13 +80,20 @@ def read_header(source: BinaryIO) -> Header:
     names = ["data"] + ["initial"] * (header.run.init_root is not None)
     names += [f"segment-{i}" for i in range(len(header.segments))] + ["dataset"]
     sizes = [size for _, size in header.sections]
-    if (
-        not header.segments
-        or [name for name, _ in header.sections] != names
-        or not 0 <= min(sizes) <= max(sizes) < 2**48
-    ):
+    if [name for name, _ in header.sections] != names or not 0 <= min(sizes) <= max(sizes) < 2**48:
         raise malformed("the sections are not those of the statement", "HEADER")
     return header
+
+
+def check_length(source: BinaryIO, header: Header) -> None:
+    """A file that is shorter or longer than its header says is refused before anything is verified."""
+    if source.seekable():
+        start = source.tell()
+        missing = start + sum(size for _, size in header.sections) - source.seek(0, 2)
+        source.seek(start)
+        if missing:
+            code = "PROOF_TRUNCATED" if missing > 0 else "PROOF_TRAILING"
+            raise malformed("the file has another length than its header says", code)
 
 
 def expect(run: Run, wanted: dict[str, Any]) -> None:
@@ -97,14 +110,18 @@ def contains(actual: Any, wanted: Any) -> bool:
 
 
 def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
-    """Verify a container from a stream that is read once, forwards; raises `Invalid` unless all of it holds."""
+    """Verify a container from a stream that stands at its start; raises `Invalid` unless all of it holds."""
     header = read_header(source)
     run, segments, sections = header.run, header.segments, header.sections
-    run.check()
+    if run.parameter_set != PARAMETER_SET:
+        raise malformed("unknown parameter set", "PARAMETER_SET")
+    run.check_size()
     for segment in segments:
         segment.check_size(run)
+    run.check()
     check_chain(run, segments)
     expect(run, wanted or {})
+    check_length(source, header)
     found: list[Security] = []
     results: list[SegmentResult] = []
     for name, size in sections:
@@ -174,35 +191,71 @@ def report(verified: Verified) -> str:
         "about floating-point training, or about other runs that were made and thrown away.",
         f"soundness {verified.bits:.2f} bits (weakest message), {verified.total_bits:.2f} bits (sum of all errors)",
     ]
+    if verified.checked:
+        lines.append(f"checked besides, and held: {', '.join(verified.checked)}")
     return "\n".join(lines)
 
 
+def options_of(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("zkdl-refverify", description="Verify a zkdl proof. Exit status: 0 valid, 1 rejected, "
+        "2 wrong arguments or files, 3 no proof of a supported format.")  # fmt: skip
+    parser.add_argument("proof", metavar="PROOF", help="the proof; - reads a pipe")
+    parser.add_argument("--expect", metavar="FILE", help="JSON object with fields that the run statement must have")
+    parser.add_argument("--weights", metavar="FILE", help="revealed weights that must be the proven ones")
+    parser.add_argument("--data", metavar="FILE", help=".npz or .csv file that must hold the committed data")
+    parser.add_argument("--data-key", metavar="FILE", help="key of the commitment to the data")
+    options = parser.parse_args(arguments)
+    if (options.data is None) != (options.data_key is None):
+        parser.error("--data and --data-key belong together")
+    return options
+
+
+def read_expected(path: str) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        wanted = json.load(file)
+    if not isinstance(wanted, dict) or set(wanted) - set(get_type_hints(Run)):
+        raise InputError(f"{path} holds something else than fields of a run statement")
+    return wanted
+
+
+def checked(options: argparse.Namespace) -> Verified:
+    """Everything that was asked for. Raises `Invalid`, and errors of the caller's files."""
+    wanted = read_expected(options.expect) if options.expect else {}
+    weights = read_weights(options.weights) if options.weights else None
+    data = (*read_data(options.data), read_key(options.data_key)) if options.data else None
+    if options.proof == "-" and sys.stdin is None:
+        raise OSError("standard input is closed")
+    with nullcontext(sys.stdin.buffer) if options.proof == "-" else open(options.proof, "rb") as source:
+        verified = verify(source, wanted)
+    if weights is not None:
+        check_weights(verified.run, verified.segments[-1], weights)
+        verified.checked.append("weights")
+    if data is not None:
+        check_data(verified.run, *data)
+        verified.checked.append("data")
+    if wanted:
+        verified.checked.append("expected statement")
+    return verified
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Verify a file; optional further arguments are JSON files with fields that the run statement must have."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0].startswith("-"):
-        print("usage: zkdl-refverify PROOF [STATEMENT.json ...]", file=sys.stderr)
-        return 2
+    """Verify a file and what else is asked for; returns the exit status."""
     try:
-        wanted: dict[str, Any] = {}
-        for path in arguments[1:]:
-            with open(path, "rb") as file:
-                given = json.load(file)
-            if not isinstance(given, dict):
-                raise ValueError(f"{path} holds no JSON object")
-            wanted |= given
-        if unknown := set(wanted) - set(get_type_hints(Run)):
-            raise ValueError(f"not fields of a run: {', '.join(sorted(unknown))}")
-        with open(arguments[0], "rb") as source:
-            verified = verify(source, wanted)
+        verified = checked(options_of(arguments))
+    except SystemExit as done:
+        # argparse has printed help (0) or what is wrong with the arguments (2).
+        return int(done.code or 0)
     except Invalid as verdict:
         print(("REJECTED " if verdict.status == 1 else "UNREADABLE ") + str(verdict))
         return verdict.status
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         print(f"cannot read: {error}", file=sys.stderr)
         return 2
-    print("VALID")
-    print(report(verified))
+    try:
+        print("VALID\n" + report(verified), flush=True)
+    except BrokenPipeError:
+        # The reader went away, as in `| head`: the proof is valid all the same. Python flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from zkdl.statement import sampler
 from zkdl.statement.run import RunStatement
 from zkdl.statement.weights import Weights
 from zkdl.train.rates import to_learning_rate
+from zkdl.train.segment import real_loss
 
 Float = NDArray[np.float32]
 
@@ -53,9 +55,13 @@ def _output_gradient(run: RunStatement, logits: Float, labels: NDArray[np.int32]
     return gradient
 
 
-def _step(run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32) -> None:
+def _step(
+    run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArray[np.int32], rate: np.float32
+) -> Float:
+    """One update in place; returns the logits before it."""
     values = _forward(weights, inputs)
-    gradient = _output_gradient(run, values.pop(), labels)
+    logits = values.pop()
+    gradient = _output_gradient(run, logits, labels)
     scale = rate / np.float32(run.batch)
     for layer in range(run.L - 1, -1, -1):
         matrix, activation, bias = weights.W[layer], values[layer], weights.b[layer]
@@ -64,6 +70,7 @@ def _step(run: RunStatement, weights: FloatWeights, inputs: Float, labels: NDArr
         if bias is not None:
             bias -= scale * gradient.sum(axis=0)
         gradient = below
+    return logits
 
 
 def real_features(run: RunStatement, features: NDArray[np.int32]) -> Float:
@@ -71,24 +78,55 @@ def real_features(run: RunStatement, features: NDArray[np.int32]) -> Float:
     return np.ldexp(features.astype(np.float32), -run.format.feature_frac)
 
 
-def train_float(
-    run: RunStatement, weights: Weights, features: NDArray[np.int32], labels: NDArray[np.int32]
-) -> FloatWeights:
-    """All steps of the run in float32, from the integer initial weights, on the run's own batches."""
+def float_steps(
+    run: RunStatement,
+    weights: Weights,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    steps: int | None = None,
+) -> Iterator[tuple[FloatWeights, Float, NDArray[np.int32]]]:
+    """The run's first steps in float32, from the integer initial weights, on the run's own batches.
+
+    Args:
+        steps: how many; None for all.
+    Yields:
+        After every step: the weights, which the next step changes in place; the logits of its batch before the update;
+        the labels of its batch.
+    """
     trained = float_weights(run, weights)
     inputs = real_features(run, features)
     seed = sampler.seed(run)
     starts = np.array([start for start, _ in run.schedule])
     rates = [np.float32(to_learning_rate(rate)) for _, rate in run.schedule]
-    per_epoch = sampler.steps_per_epoch(run)
-    for first in range(0, run.steps, per_epoch):
-        count = min(per_epoch, run.steps - first)
+    per_epoch, total = sampler.steps_per_epoch(run), run.steps if steps is None else steps
+    for first in range(0, total, per_epoch):
+        count = min(per_epoch, total - first)
         indices, sizes = sampler.batch_indices(run, seed, first, count)
         for t in range(count):
             chosen = indices[t, : sizes[t]]
             rate = rates[int(np.searchsorted(starts, first + t, side="right")) - 1]
-            _step(run, trained, inputs[chosen], labels[chosen], rate)
-    return trained
+            logits = _step(run, trained, inputs[chosen], labels[chosen], rate)
+            yield trained, logits, labels[chosen]
+
+
+def train_float(
+    run: RunStatement,
+    weights: Weights,
+    features: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    losses: list[float] | None = None,
+) -> FloatWeights:
+    """All steps of the run in float32, from the integer initial weights, on the run's own batches.
+
+    Args:
+        losses: gets the mean loss of every step's batch, real units.
+    """
+    out = float_weights(run, weights)
+    for trained, logits, batch in float_steps(run, weights, features, labels):
+        out = trained
+        if losses is not None:
+            losses.append(real_loss(run, logits, batch))
+    return out
 
 
 def float_accuracy(

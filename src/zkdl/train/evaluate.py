@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.backend.select import get_backend
 from zkdl.statement import requantise
 from zkdl.statement.run import RunStatement
 from zkdl.statement.state import Scales
@@ -28,13 +29,13 @@ class Evaluation:
 
 def logits(run: RunStatement, scales: Scales, weights: Weights, features: NDArray[np.int32]) -> NDArray[np.int64]:
     """Integer logits (N, C), logit_frac fraction bits, of features (N, d_0). Values are clamped."""
-    formats = run.format
+    formats, backend = run.format, get_backend()
     matrices = [split(w, bits) for w, bits in zip(weights.W, product_limb_bits(run), strict=True)]
     out = np.empty((len(features), run.classes), dtype=np.int64)
     for first in range(0, len(features), _CHUNK):
         values = features[first : first + _CHUNK].astype(np.int64)
         for layer in range(1, run.L + 1):
-            product = matrices[layer - 1].product(values)
+            product = matrices[layer - 1].product(backend, values)
             bias = weights.b[layer - 1]
             if bias is not None:
                 product += bias << scales.fa[layer - 1]

@@ -1,17 +1,18 @@
-"""Exact integer matrix products through float64 BLAS.
+"""Exact integer matrix products with matrices kept in float64.
 
-Every product and every partial sum stays within 2^53, so each float64 operation is exact, whatever the order
-of summation, the number of threads or the machine. A factor that is too wide is cut into limbs, and the parts
-are added in int64.
+Every product and every partial sum stays within 2^53, so float64 BLAS is exact, whatever the order of summation, the
+number of threads or the machine; backends may do the same in narrow integers. A factor that is too wide is cut into
+limbs, and the parts are added in int64.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zkdl.backend.base import Backend
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -24,19 +25,15 @@ class SplitMatrix:
     limbs: tuple[Float, ...]
     shifts: tuple[int, ...]
 
-    def product(self, left: NDArray[Any]) -> Int:
-        """left (m, inner) times the matrix (inner, n), (m, n) int64; int64 must hold the result."""
-        return self._sum(left, list(self.limbs))
+    def product(self, backend: Backend, left: Int, transposed: bool = False) -> Int:
+        """left (m, inner) times the matrix (inner, n), (m, n) int64; int64 must hold the result.
 
-    def transposed_product(self, left: NDArray[Any]) -> Int:
-        """left (m, n) times the transposed matrix, (m, inner) int64; int64 must hold the result."""
-        return self._sum(left, [limb.T for limb in self.limbs])
-
-    def _sum(self, left: NDArray[Any], limbs: list[Float]) -> Int:
-        factor = left.astype(np.float64, copy=False)
-        out = (factor @ limbs[0]).astype(np.int64)
-        for limb, shift in zip(limbs[1:], self.shifts[1:], strict=True):
-            out += (factor @ limb).astype(np.int64) << shift
+        Args:
+            transposed: left (m, n) times the transposed matrix instead, (m, inner).
+        """
+        out = backend.integer_product(left, self.limbs[0], transposed)
+        for limb, shift in zip(self.limbs[1:], self.shifts[1:], strict=True):
+            out += backend.integer_product(left, limb, transposed) << shift
         return out
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.errors import OutOfRange
 from zkdl.statement import schedule
+from zkdl.statement.requantise import Requant
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
@@ -55,13 +58,19 @@ class RangeStatistics:
             self.gradient_clamps[layer] += np.count_nonzero((value > formats.gradient_max) & live)
             self.backward_max[layer] = max(self.backward_max[layer], value.max())
 
+    def tensor_headroom(self, plan: StepPlan) -> tuple[list[float], list[float]]:
+        """Bits left before a rounded product leaves its top limb: forward, (L,), and backward, (L - 1,)."""
+
+        def left(largest: Int, requants: Sequence[Requant]) -> list[float]:
+            pairs = zip(largest, requants, strict=True)
+            return [float(np.log2(requant.middle / max(int(value), 1))) for value, requant in pairs]
+
+        return left(self.forward_max, plan.forward), left(self.backward_max, plan.backward)
+
     def headroom_bits(self, plan: StepPlan) -> list[float]:
-        """Bits left before a value leaves its top limb, per layer: the smaller of both directions."""
-        pairs = [*zip(self.forward_max, plan.forward, strict=True)]
-        left = [float(np.log2(requant.middle / max(int(largest), 1))) for largest, requant in pairs]
-        for layer, (largest, requant) in enumerate(zip(self.backward_max, plan.backward, strict=True)):
-            left[layer] = min(left[layer], float(np.log2(requant.middle / max(int(largest), 1))))
-        return left
+        """As `tensor_headroom`, per layer: the smaller of both directions."""
+        forward, backward = self.tensor_headroom(plan)
+        return [*map(min, forward[:-1], backward), forward[-1]]
 
 
 @dataclass(frozen=True)
@@ -89,20 +98,24 @@ class SegmentResult:
         return out
 
 
-def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
-    """Mean loss, real units, of integer logits (rows, C) and labels (rows,): for reports, not proven."""
-    real = np.ldexp(logits.astype(np.float64), -run.format.logit_frac)
-    chosen = real[np.arange(len(labels)), labels]
+def real_loss(run: RunStatement, logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """Mean loss of logits (rows, C) in real units and labels (rows,): for reports, not proven."""
+    chosen = logits[np.arange(len(labels)), labels]
     if run.loss == "mse":
-        return float(np.mean(0.5 * ((real**2).sum(axis=1) - 2 * chosen + 1)))
-    shifted = real - real.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + real.max(axis=1) - chosen))
+        return float(np.mean(0.5 * ((logits**2).sum(axis=1) - 2 * chosen + 1)))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) + logits.max(axis=1) - chosen))
 
 
-def _pad_step(plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
+def mean_loss(run: RunStatement, logits: Int, labels: Int) -> float:
+    """Mean loss, real units, of integer logits (rows, C) and labels (rows,)."""
+    return real_loss(run, np.ldexp(logits.astype(np.float64), -run.format.logit_frac), labels)
+
+
+def _pad_step(backend: Backend, plan: StepPlan, weights: LiveWeights, step: int) -> StepTrace:
     """The single row that fills every slot of the steps beyond the segment: zero features, no label."""
     features = np.zeros((1, plan.run.widths[0]), dtype=np.int64)
-    return run_step(plan, weights.parts(), weights.b, features, np.full(1, -1, dtype=np.int64), step)
+    return run_step(backend, plan, weights, features, np.full(1, -1, dtype=np.int64), step)
 
 
 class _SegmentRunner:
@@ -133,7 +146,7 @@ class _SegmentRunner:
         targets = np.full(self.rows, -1, dtype=np.int64)
         batch[:size] = features[index[:size]]
         targets[:size] = labels[index[:size]]
-        trace = run_step(self.plan, self.weights.parts(), self.weights.b, batch, targets, self.segment.first_step + t)
+        trace = run_step(self.backend, self.plan, self.weights, batch, targets, self.segment.first_step + t)
         if self.views is not None:
             write_step(self.backend, self.views, self.plan, trace, slice(t, t + 1))
         self.ranges.add(self.plan, trace, size)
@@ -145,7 +158,7 @@ class _SegmentRunner:
         padded = 1 << (steps - 1).bit_length()
         if padded == steps:
             return
-        trace = _pad_step(self.plan, self.weights, self.segment.first_step + steps)
+        trace = _pad_step(self.backend, self.plan, self.weights, self.segment.first_step + steps)
         if self.views is not None:
             write_step(self.backend, self.views, self.plan, trace, slice(steps, padded))
 

@@ -112,29 +112,29 @@ def _output_gradient(plan: StepPlan, logits: Int, labels: Int) -> tuple[Softmax 
     return probabilities, np.clip(probabilities.quotients - (target << plan.scales.fg[-1]), -limit, limit)
 
 
-def affine(plan: StepPlan, split: SplitMatrix, bias: Int | None, activation: Int, layer: int) -> Int:
+def affine(backend: Backend, plan: StepPlan, split: SplitMatrix, bias: Int | None, activation: Int, layer: int) -> Int:
     """Z_l = A_{l-1} W_l + 2^fa_{l-1} b_l, (rows, d_l) int64."""
-    product = split.product(activation)
+    product = split.product(backend, activation)
     if bias is not None:
         product += bias << plan.scales.fa[layer - 1]
     return product
 
 
 def run_step(
-    plan: StepPlan, split: list[SplitMatrix], biases: list[Int | None], features: Int, labels: Int, step: int
+    backend: Backend, plan: StepPlan, weights: LiveWeights, features: Int, labels: Int, step: int
 ) -> StepTrace:
     """Forward and backward pass of one batch; the weights are not changed.
 
     Args:
-        split, biases: W_l, ready for products, and b_l.
         features: (rows, d_0) int64. labels: (rows,) int64, -1 in rows without an example.
         step: global step, for errors.
     Raises OutOfRange.
     """
     run, formats = plan.run, plan.run.format
+    matrices = weights.parts()
     activations, signs, forward = [features], [], []
     for layer in range(1, run.L + 1):
-        product = affine(plan, split[layer - 1], biases[layer - 1], activations[-1], layer)
+        product = affine(backend, plan, matrices[layer - 1], weights.b[layer - 1], activations[-1], layer)
         forward.append(requantise(product, plan.forward[layer - 1], step, layer, "forward"))
         if layer < run.L:
             activations.append(np.clip(forward[-1].value, 0, formats.activation_max))
@@ -143,7 +143,7 @@ def run_step(
     probabilities, gradient = _output_gradient(plan, logits, labels)
     gradients, backward = [gradient], []
     for layer in range(run.L - 1, 0, -1):
-        product = split[layer].transposed_product(gradients[-1])
+        product = matrices[layer].product(backend, gradients[-1], transposed=True)
         rounded = requantise(product, plan.backward[layer - 1], step, layer, "backward")
         backward.append(rounded)
         clipped = np.clip(rounded.value, -formats.gradient_max, formats.gradient_max)

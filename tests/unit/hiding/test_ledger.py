@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,10 +15,8 @@ from tests.support.alone import (
     sample,
     verify_alone,
 )
-from tests.support.tiny import TINY
-from zkdl.algebra.extension import ONE, ZERO, Array, Ext, P, from_array, scalar
+from zkdl.algebra.extension import ONE, Array, Ext, P, from_array, scalar
 from zkdl.backend.base import Backend
-from zkdl.commitment import pads as pad_commitment
 from zkdl.errors import InternalError, MalformedProof, Rejected
 from zkdl.hiding.ledger import TRIPLE, Affine, PadCount, ProverLedger, VerifierLedger, constant
 
@@ -156,73 +152,6 @@ def false_product(wanted: Ext) -> tuple[object, object]:
         close(ledger, ledger.receive_products("products", 2))
 
     return prover, verifier
-
-
-def test_a_triple_made_for_a_known_chi() -> None:
-    """T12: with the pads' root forgotten, chi is known before the triples are chosen; with the real one it is not."""
-    error = Ext(5, 7)
-    prover, verifier = false_product(X * Y + error)
-
-    def chi(forgets: str) -> Ext:
-        """What the prover would expect chi to be: from a run whose pads are honest."""
-        found = []
-
-        def watch(ledger: ProverLedger, backend: Backend) -> None:
-            prover(ledger, backend)
-            found.append(copy.deepcopy(ledger.channel.transcript).challenge("chi"))
-
-        prove_alone(COUNT, watch, forgets)
-        return found[0]
-
-    for forgets in ("root/pads", ""):
-        known = chi(forgets)
-        fooled = accepted(
-            COUNT, prover, verifier, forgets, spoil=lambda pads, known=known: bad_pair(pads, known, error)
-        )
-        assert fooled == bool(forgets)
-
-
-def sent_sacrifice(forgets: str, error: Ext, move: Ext) -> tuple[bool, list[Ext]]:
-    """A run with a bad triple whose opening d is moved, and whether it is accepted; also the last challenges drawn."""
-    prover, verifier = false_product(X * Y + error)
-    seen: list[Ext] = []
-
-    class Moving(ProverLedger):
-        def sacrifice(self) -> None:
-            honest = self.channel.send_elements
-
-            def send(label: str, values: Array) -> None:
-                values[0, 0] = (scalar(values[0, 0]) + move).array()
-                honest(label, values)
-
-            self.channel.send_elements = send  # type: ignore[method-assign]  # one message of one channel
-            super().sacrifice()
-            self.channel.send_elements = honest  # type: ignore[method-assign]  # as it was
-            clone = copy.deepcopy(self.channel.transcript)
-            clone.challenges("pads/low-degree", pad_commitment.pad_shape(COUNT, TINY).pad_rows)
-            seen.extend(from_array(clone.challenges("pads/constraints", len(self.constraints))))
-
-    fooled = accepted(COUNT, prover, verifier, forgets, make=Moving, spoil=lambda pads: bad_pair(pads, ZERO, error))
-    return fooled, seen
-
-
-@pytest.mark.parametrize("forgets", ["sacrifice", ""])
-def test_a_sacrifice_chosen_after_its_weights(forgets: str) -> None:
-    """T3: whoever knows the constraints' weights before sending d can trade one constraint's error for another's."""
-    error = Ext(5, 7)
-    _, weights = sent_sacrifice(forgets, error, ZERO)
-    b = from_array(sample(COUNT)[0])[COUNT.singles + 1]
-    chi = []
-
-    def watch(ledger: ProverLedger, backend: Backend) -> None:
-        false_product(X * Y)[0](ledger, backend)
-        chi.append(copy.deepcopy(ledger.channel.transcript).challenge("chi"))
-
-    prove_alone(COUNT, watch, forgets, spoil=lambda pads: bad_pair(pads, ZERO, error))
-    # Constraints 3, 4, 5 are those of the first triple: moving d by x adds -x to the first and -b x to the third.
-    first, third = weights[3], weights[5]
-    move = third * chi[0] * error * (first + third * b).inverse()
-    assert sent_sacrifice(forgets, error, move)[0] == bool(forgets)
 
 
 def test_a_short_proof_is_malformed() -> None:

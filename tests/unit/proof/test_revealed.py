@@ -39,6 +39,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         {"shape": [1 << 70]},
         {"shape": [float("inf")]},
         {"shape": [-1, -2]},
+        {"shape": [0, 1 << 70], "data_offsets": [0, 0]},
         {"shape": [1] * 100},
         {"shape": "12"},
         {"shape": [True, 2]},

@@ -35,8 +35,9 @@ def test_updates_agree_with_integers(start: int, factor: int, backend: Backend) 
         expected = expected - sign * factor * (left.astype(np.int64).T @ right.astype(np.int64))
         np.testing.assert_array_equal(live.integers(), expected)
         probe = rng.integers(-3, 3, (2, 5))
-        np.testing.assert_array_equal(live.parts.product(probe), probe @ expected)
-        np.testing.assert_array_equal(live.parts.transposed_product(np.ones((2, 7))), np.ones((2, 7), int) @ expected.T)
+        np.testing.assert_array_equal(live.parts.product(backend, probe), probe @ expected)
+        ones = np.ones((2, 7), dtype=np.int64)
+        np.testing.assert_array_equal(live.parts.product(backend, ones, transposed=True), ones @ expected.T)
 
 
 def test_what_is_given_is_not_changed(backend: Backend) -> None:

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zkdl.backend.select import get_backend
 from zkdl.statement.bounds import product_limb_bits
 from zkdl.train.products import split
 
@@ -21,10 +22,11 @@ def test_products_against_python_integers(rows, inner, columns, left_bits, right
     right = _matrix(data, inner, columns, 1 << right_bits)
     bits = product_limb_bits(max(inner, columns), 1 << left_bits)
     exact = left.astype(object) @ right.astype(object)
-    found = split(right, bits).product(left)
-    assert found.dtype == np.int64 and (found == exact).all()
-    transposed = split(np.ascontiguousarray(right.T), bits).transposed_product(left)
-    assert (transposed == exact).all()
+    turned = np.ascontiguousarray(right.T)
+    for backend in map(get_backend, ("numpy", None)):
+        found = split(right, bits).product(backend, left)
+        assert found.dtype == np.int64 and (found == exact).all()
+        assert (split(turned, bits).product(backend, left, transposed=True) == exact).all()
 
 
 @given(st.integers(1, 52), st.integers(-(1 << 62), 1 << 62))
@@ -44,9 +46,9 @@ def test_worst_case_of_the_static_bound(right_bits):
     left[1] *= -1
     right = np.full((784, 2), 1 << right_bits, dtype=np.int64)
     right[:, 1] = -(1 << right_bits) + 1
-    found = split(right, product_limb_bits(784, 255)).product(left)
     exact = left.astype(object) @ right.astype(object)
-    assert (found == exact).all()
+    for backend in map(get_backend, ("numpy", None)):
+        assert (split(right, product_limb_bits(784, 255)).product(backend, left) == exact).all()
 
 
 def test_wide_factors_get_limbs():
