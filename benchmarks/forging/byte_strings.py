@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from tests.support.container import HEAD, Container, container, header_of
+from tests.support.container import Container, container
+from tests.support.header import HEAD, header_of
 
 from benchmarks.forging.base import (
     ACCEPTED,

@@ -193,17 +193,23 @@ def _spoilt(name: str, tiny: Tiny) -> Iterator[tuple[str, Maker]]:
 def _messages(name: str, tiny: Tiny) -> Iterator[tuple[str, Maker]]:
     """Messages that opened columns contradict and that no relation between hidden values mentions."""
 
-    def changed(ending: str, row: int) -> bytes:
+    def changed(ending: str, row: int, only: int | None = None) -> bytes:
         def change(values: np.ndarray) -> None:
             values[row, 0] ^= 1
 
-        with sent_otherwise(ending, change):
+        with sent_otherwise(ending, change, only):
             return build(tiny, SHAPES[name].segments)
 
     for ending in ("target/fold", "own/test", "witness/fold", "witness/test", "links/fold"):
         yield f"{name}: last of {ending}", partial(changed, ending, -1)
+    for ending in ("link/fold", "link/test", "w_out/fold", "w_out/test", "target/test", "own/fold", "links/test"):
+        for only in (0, 1):
+            yield f"{name}: last of {ending}, number {only}", partial(changed, ending, -1, only)
+    # Pads are committed in every section: the segment, the certificate of the data, the data proof.
     for ending, row in (("pads/test", -1), ("pads/linear", 1), ("pads/linear", 0)):
         yield f"{name}: word {row} of {ending}", partial(changed, ending, row)
+        for only in range(3):
+            yield f"{name}: word {row} of {ending}, section {only}", partial(changed, ending, row, only)
 
 
 def _shifted(name: str, tiny: Tiny) -> Iterator[tuple[str, Maker]]:

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.header import header_of, with_header
+
 from benchmarks.mutation import headers, isolate, store
 from benchmarks.mutation.sites import Mutant, module_path, mutants
 from benchmarks.mutation.store import Forgery
 from benchmarks.mutation.trial import attempt, order
-from benchmarks.mutation.verifiers import SOURCE, all_mutants, load
+from benchmarks.mutation.verifiers import SOURCE, WEAK, all_mutants, load
 
 # What the prover does by itself where the verifier has its own line.
 OTHER_SIDE = {
@@ -39,7 +41,17 @@ OTHER_SIDE = {
     ],
     "zkdl.proof.certificate:verify:require:1": ["zkdl.proof.certificate:prove:require:0"],
 }
-STATEMENT = ("zkdl.proof.chain", "zkdl.proof.verify", "zkdl.proof.run_certificates")
+RULES = [
+    "zkdl.statement.canonical:require:raise:0",
+    "zkdl.statement.requantise:_requant.need:raise:0",
+    "zkdl.statement.bounds:_check_product:raise:0",
+    "zkdl.statement.run:RunStatement._validate_committed_bounds:raise:0",
+    "zkdl.statement.schedule:update_integer:raise:0",
+    "zkdl.statement.schedule:update_integer:raise:1",
+]
+"""Without these no statement breaks a rule."""
+SMALL = 2048
+"""Bytes of a forgery that is stored whether it kills a mutant or not."""
 MIRRORED = {"constraint", "claim", "absorb", "bind"}
 
 
@@ -53,12 +65,6 @@ def both_sides(mutant: Mutant) -> list[Mutant]:
 
 
 def _candidates(mutant: Mutant) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    if mutant.module.startswith("zkdl.statement") or mutant.module in STATEMENT:
-        from benchmarks.mutation.statements import broken_chains, broken_rules
-
-        yield from broken_chains()
-        yield from broken_rules()
-        return
     from benchmarks.mutation import cheats
 
     if "weights" in mutant.function or "transposed" in mutant.function:
@@ -147,37 +153,103 @@ def cheats_alone(limit_s: float) -> list[Forgery]:
                     made.append((label, make()))
         return made
 
+    def weak() -> list[tuple[str, bytes]]:
+        from benchmarks.mutation import cheats, runs
+
+        runs.use(WEAK)
+        return [(f"{name}: fewer columns than the promise needs", cheats.honest(name)) for name in ("one", "hidden")]
+
     found = isolate.run([], body, limit_s)
+    found += isolate.run([], weak, limit_s)
+    # A run that has no such message is unchanged.
+    found = [(label, data) for label, data in found if data not in store.honest().values()]
     return [Forgery(label, "zkdl.protocols.opening", data, label.split(":")[0]) for label, data in found]
+
+
+def statements(limit_s: float) -> list[Forgery]:
+    """One container and more for every rule of a statement, which breaks this rule and no other."""
+
+    def names() -> list[str]:
+        from benchmarks.mutation import statements
+
+        return statements.single_rules()
+
+    def broken() -> list[tuple[str, bytes]]:
+        from benchmarks.mutation import statements
+
+        return [*statements.without_rules(labels), *statements.broken_chains()]
+
+    def headers_alone() -> list[tuple[str, str, Any, Any]]:
+        from benchmarks.mutation import statements
+
+        return list(statements.headers_alone([label for label in labels if label not in proven]))
+
+    def judged() -> list[bool]:
+        asked = [load(verifier) for verifier in ("main", "reference")]
+        with tempfile.TemporaryDirectory() as name:
+            return [all(ask(data, {}, Path(name))[0] == "refused" for ask in asked) for _, data, _ in made]
+
+    labels = isolate.run([], names, limit_s)
+    made = [
+        (label, data, label.split(":")[0]) for label, data in isolate.run(list(map(_named, RULES)), broken, limit_s)
+    ]
+    proven = {label for label, _, _ in made}
+    for label, shape, run, segment in isolate.run([], headers_alone, limit_s):
+        data = store.honest()[shape]
+        fields = json.loads(header_of(data))
+        fields.update(run=run, segments=[segment, *fields["segments"][1:]])
+        made.append((f"{label}, header only", with_header(data, headers.encoded(fields)), shape))
+    verdicts = isolate.run([], judged, limit_s)
+    for (label, _, _), verdict in zip(made, verdicts, strict=True):
+        if not verdict:
+            print(f"NOT REFUSED by both verifiers: {label}", flush=True)
+    kept = [entry for entry, verdict in zip(made, verdicts, strict=True) if verdict]
+    return [Forgery(label, "zkdl.statement", data, shape) for label, data, shape in kept]
+
+
+def pruned(corpus: Sequence[Forgery], killers: set[str]) -> list[Forgery]:
+    """Forgeries that kill a mutant, and those that cost next to nothing; a file of 100 kB that kills nothing is left out."""
+    return [entry for entry in corpus if entry.name in killers or store.size(entry) <= SMALL]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=20, help="seconds of processor time per mutant")
     parser.add_argument("--only", default="", help="mutants whose name has this")
+    parser.add_argument("--prune", action="store_true", help="drop large forgeries that kills.json does not name")
+    parser.add_argument("--basis", action="store_true", help="only what needs no mutant")
     parser.add_argument("--add", action="store_true", help="keep the stored corpus and add to it")
     given = parser.parse_args()
     corpus: Sequence[Forgery]
+    if given.prune:
+        killers = json.loads((Path(__file__).parent / "kills.json").read_text(encoding="utf-8"))
+        store.save(pruned(store.load(), set(killers.values())))
+        return
     if given.add:
         corpus = store.load()
     else:
         make_honest()
-        corpus = [*plain(), *cheats_alone(120)]
+        corpus = [*plain(), *cheats_alone(120), *statements(600)]
         for verifier in ("main", "reference"):
-            if (wrong := attempt(verifier, [], corpus, [], 120)).how != "survived":
+            if (wrong := attempt(verifier, [], corpus, list(store.honest().values()), 120)).how != "survived":
                 raise ValueError(f"the {verifier} verifier: {wrong}")
         store.save(list(corpus))
+    if given.basis:
+        return
     found = list(corpus)
     # First what decides soundness: relations, claims, transcript.
     for mutant in sorted(all_mutants("main"), key=lambda mutant: mutant.kind not in MIRRORED):
         if (
             given.only not in mutant.name
+            or mutant.module.startswith("zkdl.statement")
             or attempt("main", [mutant], order(mutant, found, ""), [], 20).how == "accepted"
         ):
             continue
         forged = search(mutant, given.limit)
         if forged is None or not refused(forged[1], {}):
-            print(json.dumps({"mutant": mutant.name, "forged": None}), flush=True)
+            # A container that only the mutant accepts, or none at all: the second case may be a hole, or no cheat.
+            known = {} if forged is None else {"accepted by an unchanged verifier": forged[0]}
+            print(json.dumps({"mutant": mutant.name, "forged": None, **known}), flush=True)
             continue
         shape = forged[0].split(":")[0]
         start = shape if shape in store.honest() else "hidden"

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.container import HEAD, header_of, with_header
+from tests.support.header import HEAD, header_of, with_header
 
 
 def encoded(value: Any) -> bytes:
@@ -58,6 +58,12 @@ def broken_files(data: bytes) -> Iterator[tuple[str, bytes]]:
         "a field of the format more",
         with_header(data, encoded(_replaced(fields, ("run", "format"), {**fields["run"]["format"], "more": 1}))),
     )
+    for place in ((), ("scales",), ("limbs",), ("w_in",), ("w_out",)):
+        where, inside = ("segments", 0, *place), fields["segments"][0]
+        for step in place:
+            inside = inside[step]
+        more = {**inside, "more": 1}
+        yield f"a field of {'.'.join(map(str, where))} more", with_header(data, encoded(_replaced(fields, where, more)))
     yield from _broken_values(data)
 
 
@@ -104,6 +110,14 @@ def _broken_values(data: bytes) -> Iterator[tuple[str, bytes]]:
         with_header(data, encoded({**fields, "sections": [["date", sections[0][1]], *sections[1:]]})),
     )
     yield "a section less", with_header(data, encoded({**fields, "sections": sections[:-1]}))[: -sections[-1][1]]
+    first, last = sections[0][1], sections[-1][1]
+    alone = encoded({**fields, "segments": [], "sections": [sections[0], sections[-1]]})
+    yield "no segments", data[:12] + len(alone).to_bytes(4, "little") + alone + data[end : end + first] + data[-last:]
+    many = {f"field-{number:03}": 0 for number in range(100)}
+    yield "100 fields more", with_header(data, encoded({**fields, **many}))
+    yield "a fraction", with_header(data, header_of(data).replace(b'"batch":2', b'"batch":2.0'))
+    yield "a header of 100 MB", data[:12] + struct.pack("<I", 100_000_000) + data[16:]
+    yield "many values", with_header(data, b"[" + b"0," * (1 << 19) + b"0]")
     yield "no sections", with_header(data, encoded({**fields, "sections": []}))[: HEAD + 0]
     yield "another parameter set", with_header(data, encoded(_replaced(fields, ("run", "parameter_set"), "other")))
     yield "zkdl-100", with_header(data, encoded(_replaced(fields, ("run", "parameter_set"), "zkdl-100")))

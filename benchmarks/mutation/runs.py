@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +21,7 @@ from tests.support.container import SMALL
 from tests.support.tiny import KEYS, SETS, Tiny, second_segment, tiny_run
 from tests.support.trainer import Cheat
 
-from benchmarks.mutation.verifiers import BITS, LOG_PAD_ROW, QUERY_BITS, SET
+from benchmarks.mutation.verifiers import SET, SIZES
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import commit_weights
 from zkdl.proof.format import write_container
@@ -30,11 +31,16 @@ from zkdl.statement import bounds
 from zkdl.statement.segment import Scales
 from zkdl.statement.weights import Weights
 
-tiny_module.TINY = ParameterSet(
-    SET, soundness_bits=BITS, query_bits=QUERY_BITS, log_pad_row=LOG_PAD_ROW, test_only=True
-)
+
+def use(name: str) -> None:
+    """The parameter set of what is made from now on."""
+    bits, query_bits, row = SIZES[name]
+    tiny_module.TINY = ParameterSet(name, soundness_bits=bits, query_bits=query_bits, log_pad_row=row, test_only=True)
+    SETS[name] = tiny_module.TINY
+
+
 SETS.clear()
-SETS[SET] = tiny_module.TINY
+use(SET)
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Shape:
     seeded: bool = True
     segments: int = 1
     examples: int = 3
+    weight_frac: int = 9
+    rate: int = 1 << 31
 
 
 SHAPES = {
@@ -54,6 +62,8 @@ SHAPES = {
     "mse": Shape((2, 3, 2), "mse", (True, False)),
     "one": Shape((3, 2), "mse", (True,)),
     "hidden": Shape((2, 2, 2), "ce", (True, True), seeded=False, segments=2),
+    # Few weight bits: the certificate of the initial weights is the largest section.
+    "committed": Shape((2, 2), "mse", (True,), seeded=False, weight_frac=5, rate=1 << 34),
     "deep": Shape((2, 3, 3, 2), "mse", (False, True, True), seeded=False),
 }
 
@@ -63,7 +73,8 @@ def start(shape: Shape, **changes: Any) -> Tiny:
     layers, formats = len(shape.widths) - 1, SMALL
     last = formats.gradient_bits - 1 if shape.loss == "ce" else formats.logit_frac
     scales = Scales((formats.feature_frac, *(1,) * (layers - 1), formats.logit_frac), (*(2,) * (layers - 1), last))
-    wanted: dict[str, Any] = {"batch": 2, "steps": 2, "weight_frac": 9, "formats": formats, "scales": scales, **changes}
+    wanted: dict[str, Any] = {"batch": 2, "steps": 2, "formats": formats, "scales": scales, **changes}
+    wanted |= {"weight_frac": shape.weight_frac, "rate": shape.rate}
     tiny = tiny_run(
         shape.widths, loss=shape.loss, examples=shape.examples, bias=shape.bias, seeded=shape.seeded, **wanted
     )
@@ -147,14 +158,17 @@ def committed(tiny: Tiny, weights: Weights) -> Tiny:
 
 
 @contextmanager
-def sent_otherwise(ending: str, change: Callable[[np.ndarray], None]) -> Iterator[None]:
-    """Messages whose label has this ending are changed before they are sent; the prover goes on from there."""
+def sent_otherwise(ending: str, change: Callable[[np.ndarray], None], only: int | None = None) -> Iterator[None]:
+    """Messages whose label has this ending are changed before they are sent; the prover goes on from there.
+
+    only: which of them, counted from 0 in the order in which sections are proven; all by default.
+    """
     from zkdl.transcript.channel import ProverChannel
 
-    send = ProverChannel.send_elements
+    send, seen = ProverChannel.send_elements, count()
 
     def sending(self: Any, label: str, values: np.ndarray) -> None:
-        if label.endswith(ending):
+        if label.endswith(ending) and only in (None, next(seen)):
             values = values.copy()
             change(values)
         send(self, label, values)

@@ -1,13 +1,14 @@
 """The stored corpus: honest containers, and forgeries as changes of them.
 
 manifest.json lists the forgeries: name, what they aim at, the honest container they start from, the changed pieces (start,
-end, replacement) and the SHA-256 of the outcome. Long replacements are in pieces.bin, as [offset, length].
+end, replacement) and the SHA-256 of the outcome. Long replacements are in pieces.bin (zlib), as [offset, length].
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -44,7 +45,7 @@ def _put(pieces: list[list[Any]], data: bytes, store: bytes) -> bytes:
 
 def load(folder: Path = CORPUS) -> list[Forgery]:
     """All forgeries; raises ValueError when one is not the one that was stored."""
-    store, found = (folder / "pieces.bin").read_bytes(), []
+    store, found = zlib.decompress((folder / "pieces.bin").read_bytes()), []
     for entry in json.loads((folder / "manifest.json").read_text(encoding="utf-8")):
         data = _put(entry["pieces"], honest(folder)[entry["honest"]], store)
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
@@ -69,6 +70,11 @@ def _changes(old: bytes, new: bytes) -> list[tuple[int, int, bytes]]:
     head = _equal(old, new, limit)
     tail = _equal(old[::-1], new[::-1], limit - head)
     return [(head, len(old) - tail, new[head : len(new) - tail])]
+
+
+def size(forgery: Forgery, folder: Path = CORPUS) -> int:
+    """Bytes in which a forgery differs from its honest container, compressed."""
+    return len(zlib.compress(b"".join(new for _, _, new in _changes(honest(folder)[forgery.honest], forgery.data))))
 
 
 def _equal(one: bytes, two: bytes, limit: int) -> int:
@@ -100,6 +106,6 @@ def save(forgeries: list[Forgery], folder: Path = CORPUS) -> None:
         if forgery.arguments:
             entry["arguments"] = forgery.arguments
         manifest.append({**entry, "sha256": hashlib.sha256(forgery.data).hexdigest()})
-    (folder / "pieces.bin").write_bytes(bytes(store))
+    (folder / "pieces.bin").write_bytes(zlib.compress(bytes(store), 9))
     text = ",\n".join(json.dumps(entry) for entry in manifest)
     (folder / "manifest.json").write_text(f"[\n{text}\n]\n", encoding="utf-8")

@@ -6,13 +6,16 @@ import importlib
 import io
 from collections.abc import Callable
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from benchmarks.mutation.sites import Mutant, module_path, mutants
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 # Sizes of the stored proofs: small files. What is false in them is refused for that, not for the sizes.
-SET, BITS, QUERY_BITS, LOG_PAD_ROW = "corpus-test", 8, 12, 4
+SET, WEAK = "corpus-test", "corpus-weak"
+SIZES = {SET: (0, 2.5, 3), WEAK: (8, 2.5, 3)}
+"""Parameter sets: bits of soundness, bits bought by columns, log2 of the pads in a row. The second breaks its promise."""
 MAIN = [
     *(
         f"zkdl.proof.{name}"
@@ -69,8 +72,21 @@ class Pipe(io.BytesIO):
         return False
 
 
-Answer = tuple[str, str]
-"""("accepted", ""), ("refused", code) or ("crash", name of the exception)."""
+Answer = tuple[str, str, frozenset[str]]
+"""("accepted", ""), ("refused", code) or ("crash", name of the exception), and the functions that the error came through."""
+
+
+def refused_in(error: BaseException) -> frozenset[str]:
+    """Functions that an error came through, as module:function."""
+    found: set[str] = set()
+    raised: BaseException | None = error
+    while raised is not None:
+        for frame, _ in walk_tb(raised.__traceback__):
+            code = frame.f_code
+            parts = [part for part in code.co_qualname.split(".") if not part.startswith("<")]
+            found.add(f"{frame.f_globals.get('__name__', '')}:{'.'.join(parts)}")
+        raised = raised.__cause__ or raised.__context__
+    return frozenset(found)
 
 
 def all_mutants(verifier: str) -> list[Mutant]:
@@ -86,39 +102,48 @@ def _main() -> Callable[[bytes, dict[str, Any], Path], Answer]:
     from zkdl.errors import InternalError, ZkError
     from zkdl.proof.verify import verify
 
-    tiny = ParameterSet(SET, soundness_bits=BITS, query_bits=QUERY_BITS, log_pad_row=LOG_PAD_ROW, test_only=True)
+    sets = {
+        name: ParameterSet(name, soundness_bits=bits, query_bits=query_bits, log_pad_row=row, test_only=True)
+        for name, (bits, query_bits, row) in SIZES.items()
+    }
     backend = get_backend(threads=1)
 
     def ask(data: bytes, arguments: dict[str, Any], folder: Path) -> Answer:
         try:
-            verify(Pipe(data), parameter_sets={tiny.name: tiny}, backend=backend, **arguments)
+            verify(Pipe(data), parameter_sets=sets, backend=backend, **arguments)
         except InternalError as error:
-            return "crash", str(error.code)
+            return "crash", str(error.code), refused_in(error)
         except ZkError as error:
-            return "refused", str(error.code)
+            return "refused", str(error.code), refused_in(error)
         except Exception as error:  # noqa: BLE001 - a mutant may raise anything
-            return "crash", type(error).__name__
-        return "accepted", ""
+            return "crash", type(error).__name__, refused_in(error)
+        return "accepted", "", frozenset()
 
     return ask
 
 
 def _reference() -> Callable[[bytes, dict[str, Any], Path], Answer]:
-    parameters: Any = importlib.import_module("zkdl.reference.parameters")
-    # The stored proofs have the sizes of tests, which this verifier knows nothing of.
-    parameters.PARAMETER_SET, parameters.SOUNDNESS_BITS, parameters.QUERY_BITS = SET, BITS, QUERY_BITS
-    parameters.LOG_PADS_PER_ROW = LOG_PAD_ROW
+    modules: list[Any] = [importlib.import_module(name) for name in REFERENCE]
     from zkdl.reference.transcript import Invalid
     from zkdl.reference.verifier import verify
 
     def ask(data: bytes, arguments: dict[str, Any], folder: Path) -> Answer:
+        # The stored proofs have the sizes of tests, which this verifier knows nothing of.
+        name = next((name for name in SIZES if f'"parameter_set":"{name}"'.encode() in data), SET)
+        values = (name, *SIZES[name])
+        for key, value in zip(
+            ("PARAMETER_SET", "SOUNDNESS_BITS", "QUERY_BITS", "LOG_PADS_PER_ROW"), values, strict=True
+        ):
+            for module in modules:
+                if hasattr(module, key):
+                    setattr(module, key, value)
         try:
             verify(Pipe(data), arguments.get("expect"))
         except Invalid as verdict:
-            return "refused", verdict.code
+            return "refused", verdict.code, refused_in(verdict)
         except Exception as error:  # noqa: BLE001 - a mutant may raise anything
-            return "crash", type(error).__name__
-        return "accepted", ""
+            return "crash", type(error).__name__, refused_in(error)
+        return "accepted", "", frozenset()
 
     return ask
 

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from tests.e2e.running import EXAMPLES, Finished, refusal, write_examples, zkdl
-from tests.support import container
+from tests.support import header as container
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import STANDARD
 from zkdl.commitment.stored import weights_root

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.reference.proofs import Maker, first, second
-from tests.support.container import header_of, with_header
+from tests.support.header import header_of, with_header
 
 STATEMENT = {"STATEMENT", "CHAIN", "SOUNDNESS", "TOO_LARGE", "STATEMENT_FORMAT", "HEADER", "VERSION", "PARAMETER_SET"}
 NUMBERS = [

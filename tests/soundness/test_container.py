@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.container import HEAD, Container, container, status
+from tests.support.container import Container, container, status
+from tests.support.header import HEAD
 from tests.support.tiny import SETS, TINY
 from zkdl.proof import certificate, data_proof
 from zkdl.proof import verify as verify_module

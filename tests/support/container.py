@@ -15,18 +15,6 @@ from zkdl.proof.verify import verify
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import Scales, SegmentStatement
 
-HEAD = 16  # magic, version, length of the header
-
-
-def header_of(data: bytes) -> bytes:
-    return data[HEAD : HEAD + int.from_bytes(data[12:HEAD], "little")]
-
-
-def with_header(data: bytes, header: bytes) -> bytes:
-    """The container under another header."""
-    return data[:12] + len(header).to_bytes(4, "little") + header + data[HEAD + len(header_of(data)) :]
-
-
 # Small tables: a container is verified thousands of times.
 SMALL = replace(
     FORMATS,
