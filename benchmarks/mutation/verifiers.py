@@ -39,7 +39,18 @@ MAIN = [
 """What `zkdl.proof.verify` imports, but for the arithmetic of the backends, which has its own tests, and the report."""
 REFERENCE = [
     f"zkdl.reference.{name}"
-    for name in ("certificates", "claims", "dataset", "field", "hidden", "layout", "lookup", "opening", "parameters")
+    for name in (
+        "canonical",
+        "certificates",
+        "claims",
+        "dataset",
+        "field",
+        "hidden",
+        "layout",
+        "lookup",
+        "opening",
+        "parameters",
+    )
 ]
 REFERENCE += [
     f"zkdl.reference.{name}" for name in ("segment", "soundness", "statement", "training", "transcript", "verifier")

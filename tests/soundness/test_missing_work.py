@@ -17,7 +17,8 @@ from tests.support import tiny
 from tests.support.container import container, status
 from zkdl.proof.verify import _Sections
 from zkdl.reference import dataset as reference_dataset
-from zkdl.reference import parameters, statement
+from zkdl.reference import parameters
+from zkdl.reference import verifier as reference_verifier
 from zkdl.reference.transcript import Invalid
 from zkdl.reference.verifier import verify as reference_verify
 from zkdl.transcript.channel import ProverChannel
@@ -41,7 +42,7 @@ def test_missing_work_is_refused(lazy: int | None, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(tiny, "TINY", high)
     monkeypatch.setitem(container_module.SETS, high.name, high)
     monkeypatch.setattr(_Sections, "_report", lambda self, report: None)
-    for module in (parameters, statement, reference_dataset):
+    for module in (parameters, reference_verifier, reference_dataset):
         monkeypatch.setattr(module, "PARAMETER_SET", high.name)
     monkeypatch.setattr(parameters, "SOUNDNESS_BITS", PROMISE)
     monkeypatch.setattr(parameters, "QUERY_BITS", high.query_bits)
