@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,13 +158,14 @@ CASES: list[tuple[str, str, tuple[Edit, ...]]] = [
     ("e_backward of one layer", "one", (("segments.0.limbs.e_backward", 1),)),
     ("initial bounds are not", "one", (("run.init_weight_bound", [1025]), ("segments.0.w_in.weight_bound", [1025]))),
     ("there is no segment", "one", (("segments", []), ("sections", [["data", 1], ["dataset", 1]]))),
+    ("data_budget", "one", (("run.data_budget", 0),)),
     ("HEADER", "one", (("sections.0.1", -1),)),
     ("HEADER", "one", (("sections.1.1", 1 << 48),)),
     ("HEADER", "one", (("sections.0.0", "date"),)),
 ]
 
 
-@pytest.mark.parametrize(("rule", "name", "edits"), CASES, ids=[f"{i}: {case[0]}" for i, case in enumerate(CASES)])
+@pytest.mark.parametrize(("rule", "name", "edits"), CASES, ids=[case[0] for case in CASES])
 def test_a_broken_rule_is_named(rule: str, name: str, edits: tuple[Edit, ...]) -> None:
     assert answer(edited(name, ())) == ""
     assert rule in answer(edited(name, edits))
@@ -260,3 +262,60 @@ def test_honest_containers_are_accepted_and_every_section_is_judged(name: str, m
 def test_unknown_parameters_are_refused() -> None:
     with pytest.raises(Invalid, match="unknown parameter set"):
         verify(io.BytesIO(store.honest()["one"]))
+
+
+TEXTS = {
+    "the header holds too many values": b"[" + b"0," * (1 << 19) + b"0]",
+    "the header is not JSON": b'{"protocol":',
+    "the header is not in canonical form": b'{"protocol": 1}',
+}
+
+
+@pytest.mark.parametrize("message", TEXTS)
+def test_a_header_is_canonical(message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        read_header(io.BytesIO(with_header(store.honest()["one"], TEXTS[message])))
+
+
+@pytest.mark.parametrize(("more", "code"), [(1, "PROOF_TRAILING"), (-1, "PROOF_TRUNCATED")])
+def test_a_file_is_as_long_as_it_says(more: int, code: str) -> None:
+    data = store.honest()["one"]
+    whole = io.BytesIO(data)
+    second.check_length(whole, read_header(whole))
+    other = io.BytesIO(data + b"\0" if more > 0 else data[:more])
+    with pytest.raises(Invalid, match=code):
+        second.check_length(other, read_header(other))
+
+
+@pytest.mark.parametrize("text", ["[]", '{"colour": 1}'])
+def test_expected_fields_exist(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "expected"
+    path.write_text('{"batch": 2}', encoding="utf-8")
+    assert second.read_expected(str(path)) == {"batch": 2}
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(second.InputError, match="fields of a run statement"):
+        second.read_expected(str(path))
+
+
+def test_closed_input_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second.sys, "stdin", None)
+    with pytest.raises(OSError, match="standard input is closed"):
+        second.checked(second.options_of(["-"]))
+
+
+@pytest.mark.parametrize("what", ["weights", "data"])
+def test_what_is_asked_for_is_compared(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def differs(*arguments: object) -> None:
+        raise Invalid("DIFFERENT", "not what was proven")
+
+    proof = tmp_path / "proof"
+    proof.write_bytes(b"")
+    monkeypatch.setattr(second, "verify", lambda source, wanted: second.Verified(None, [None], []))  # type: ignore[arg-type,list-item]  # only handed on
+    for name, value in (("weights", ()), ("data", ((), ())), ("key", b"")):
+        monkeypatch.setattr(second, f"read_{name}", lambda path, value=value: value)
+    options = ["--weights", "w"] if what == "weights" else ["--data", "d", "--data-key", "k"]
+    monkeypatch.setattr(second, f"check_{what}", lambda *arguments: None)
+    assert second.checked(second.options_of([str(proof), *options])).checked == [what]
+    monkeypatch.setattr(second, f"check_{what}", differs)
+    with pytest.raises(Invalid, match="DIFFERENT"):
+        second.checked(second.options_of([str(proof), *options]))

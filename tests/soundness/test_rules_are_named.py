@@ -21,7 +21,7 @@ from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, UsageError, VersionError
 from zkdl.proof import verify as verifier
-from zkdl.proof.format import _typed_header, read_header
+from zkdl.proof.format import _typed_header, check_length, read_header
 from zkdl.proof.outside import check_data
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
@@ -199,3 +199,23 @@ def test_nesting_of_every_depth_is_malformed() -> None:
         text = encoded({**fields, "protocol": 0}).replace(b'"protocol":0', b'"protocol":' + b"[" * depth + b"]" * depth)
         with pytest.raises((MalformedProof, VersionError)):
             read_header(io.BytesIO(header_bytes(text)))
+
+
+@pytest.mark.parametrize(("more", "code"), [(1, "PROOF_TRAILING"), (-1, "PROOF_TRUNCATED")])
+def test_a_file_is_as_long_as_it_says(more: int, code: str) -> None:
+    data = store.honest()["one"]
+    whole = io.BytesIO(data)
+    check_length(whole, read_header(whole))
+    other = io.BytesIO(data + b"\0" if more > 0 else data[:more])
+    with pytest.raises(MalformedProof) as caught:
+        check_length(other, read_header(other))
+    assert caught.value.code == code
+
+
+def test_a_stream_that_cannot_be_read() -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError("gone")
+
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_header(Broken())
