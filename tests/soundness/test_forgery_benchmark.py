@@ -21,11 +21,12 @@ NEEDS_ATHERIS = pytest.mark.skipif(not GUIDED, reason="atheris is not installed:
     "name", [pytest.param(name, marks=NEEDS_ATHERIS if name == "fuzz" else ()) for name in CLASSES]
 )
 def test_nothing_forged_is_accepted(name: str) -> None:
-    tallies = {name: Tally()}
-    work({name: QUICK[name]}, tallies)
+    # A third of the quick run, which is made by hand: the suite has fifteen minutes in all.
+    tallies, wanted = {name: Tally()}, QUICK[name] // 3
+    work({name: wanted}, tallies)
     found = tallies[name]
     assert not found.failed, found.findings
-    assert found.attempts == QUICK[name] and not found.unexpected, found.codes
+    assert found.attempts == wanted and not found.unexpected, found.codes
     assert (found.controls > 0) == (name != "bytes")
     assert summary(tallies)["attempts"] == found.attempts
 
