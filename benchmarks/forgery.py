@@ -116,7 +116,8 @@ def work(
             continue
         tally, round_, last = tallies[name], schedule(CLASSES[name]()), time.monotonic()
         try:
-            while tally.attempts < wanted[name] and time.monotonic() < until:
+            # What crashes fails the run; a prover that always does must not keep it going for ever.
+            while tally.attempts + tally.crashes < wanted[name] and time.monotonic() < until:
                 tally.add(round_[tally.next_seed % len(round_)], tally.next_seed)
                 tally.next_seed += 1
                 now = time.monotonic()

@@ -17,7 +17,7 @@ from tests.support.tiny import SETS, TINY
 
 from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, UsageError, ZkError
 from zkdl.proof.verify import verify
-from zkdl.reference import dataset, parameters, soundness, statement, verifier
+from zkdl.reference import dataset, parameters, soundness, verifier
 from zkdl.reference.transcript import Invalid
 
 ACCEPTED = "OK"
@@ -130,7 +130,7 @@ def small_parameters() -> Iterator[None]:
         for module, name, value in (
             (parameters, "PARAMETER_SET", TINY.name),
             (dataset, "PARAMETER_SET", TINY.name),
-            (statement, "PARAMETER_SET", TINY.name),
+            (verifier, "PARAMETER_SET", TINY.name),
             (parameters, "SOUNDNESS_BITS", TINY.soundness_bits),
             (soundness, "SOUNDNESS_BITS", TINY.soundness_bits),
             (parameters, "QUERY_BITS", TINY.query_bits),

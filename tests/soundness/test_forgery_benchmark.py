@@ -21,8 +21,7 @@ NEEDS_ATHERIS = pytest.mark.skipif(not GUIDED, reason="atheris is not installed:
     "name", [pytest.param(name, marks=NEEDS_ATHERIS if name == "fuzz" else ()) for name in CLASSES]
 )
 def test_nothing_forged_is_accepted(name: str) -> None:
-    # A third of the quick run, which is made by hand: the suite has fifteen minutes in all.
-    tallies, wanted = {name: Tally()}, QUICK[name] // 3
+    tallies, wanted = {name: Tally()}, QUICK[name]
     work({name: wanted}, tallies)
     found = tallies[name]
     assert not found.failed, found.findings
@@ -93,3 +92,13 @@ def test_what_is_accepted_crashes_or_fails_its_control_fails_the_run() -> None:
     tally = Tally()
     tally.add(Forgery("f", "bytes", lambda rng: Tried(("RELATIONS",), ("OK",))), 1)
     assert not tally.failed and not tally.findings
+
+
+def test_a_prover_that_always_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Forgery, seed: int) -> Tried | None:
+        raise ValueError("a mistake of the benchmark")
+
+    monkeypatch.setattr(Forgery, "run", broken)
+    tally = Tally()
+    work({"protocol": 5}, {"protocol": tally})
+    assert tally.crashes == 5 and tally.attempts == 0 and tally.failed
