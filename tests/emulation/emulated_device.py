@@ -25,7 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "native" / "tests" / "emulator.cpp"
 GUARD_BYTES = 256
 GUARD, RUBBISH = 0xC3, 0xA5
-FAULTS = {1: "there is no such kernel", 2: "the kernel has another number of parameters", 3: "threads part at a barrier"}
+FAULTS = {
+    1: "there is no such kernel",
+    2: "the kernel has another number of parameters",
+    3: "threads part at a barrier",
+}
 
 
 def compiler() -> str | None:
@@ -71,7 +75,9 @@ class EmulatedDevice:
 
     name = "emulated device"
 
-    def __init__(self, library: ctypes.CDLL, order: int = 0, limit: int = 1 << 40, block: int = 8, blocks: int = 3) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, order: int = 0, limit: int = 1 << 40, block: int = 8, blocks: int = 3
+    ) -> None:
         self.library, self.order, self.limit, self.block, self.blocks = library, order, limit, block, blocks
         self.memories: weakref.WeakSet[EmulatedMemory] = weakref.WeakSet()
         self.launched: Counter[str] = Counter()

@@ -47,7 +47,7 @@ class DeviceBackend:
     """See `base.Backend`, which documents every method.
 
     Args:
-        name: as `Backend.name`. host: does what stays here. small: elements, see the module; at least 2.
+        name: as `Backend.name`. host: does what stays here. small: elements, see the module; at least 16.
     """
 
     def __init__(
