@@ -267,7 +267,7 @@ class SectionProver:
         try:
             return link_again(
                 self.run, segment, path.read_bytes(), *data, self.openings.link_key(name),
-                backend=self.backend, parameter_sets=self.sets,
+                backend=self.backend.local, parameter_sets=self.sets,
             )  # fmt: skip
         except (OSError, Rejected, MalformedProof) as error:
             raise UsageError(

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from zkdl.errors import ResourceError
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "native" / "tests" / "emulator.cpp"
 GUARD_BYTES = 256
+# The emulator has one block at a time, for all devices.
+ONE_LAUNCH = Lock()
 GUARD, RUBBISH = 0xC3, 0xA5
 FAULTS = {
     1: "there is no such kernel",
@@ -38,13 +41,13 @@ def compiler() -> str | None:
 
 
 @cache
-def emulator(folder: Path) -> ctypes.CDLL:
-    """Build and load the emulator."""
+def emulator(folder: Path, source: Path = SOURCE) -> ctypes.CDLL:
+    """Build it in a folder and load it."""
     library, command = folder / "emulator.so", compiler()
     assert command is not None
     options = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     include = f"-I{ROOT / 'native' / 'include'}"
-    subprocess.run([command, *options, include, "-o", str(library), str(SOURCE)], check=True)
+    subprocess.run([command, *options, include, "-o", str(library), str(source)], check=True)
     return ctypes.CDLL(str(library))
 
 
@@ -86,7 +89,7 @@ class EmulatedDevice:
     def allocate(self, size: int) -> EmulatedMemory:
         assert size > 0
         if self.used + size > self.limit:
-            raise ResourceError("the device has no memory left", code="DEVICE_MEMORY", needed=size)
+            raise ResourceError("the device has no memory left", code="DEVICE_MEMORY", limit_bytes=self.limit)
         self.used += size
         self.peak = max(self.peak, self.used)
         memory = EmulatedMemory(self, size)
@@ -117,12 +120,12 @@ class EmulatedDevice:
         assert all(isinstance(a, int) and 0 <= a < 2**64 for a in arguments)
         words: Any = (ctypes.c_uint64 * len(arguments))(*arguments)
         sizes: Any = (ctypes.c_uint32 * 2)(*grid)
-        found = self.library.zkdl_emulate(
-            kernel.encode(), sizes, ctypes.c_uint32(block), words, ctypes.c_uint64(len(arguments)), self.order
-        )
+        count = ctypes.c_uint64(len(arguments))
+        with ONE_LAUNCH:
+            found = self.library.zkdl_emulate(kernel.encode(), sizes, ctypes.c_uint32(block), words, count, self.order)
         if found:
             raise AssertionError(f"{kernel}: {FAULTS[found]}")
         self.launched[kernel] += 1
-        for memory in self.memories:
+        for memory in list(self.memories):
             if not memory.is_intact():
                 raise AssertionError(f"{kernel} wrote outside its arrays")

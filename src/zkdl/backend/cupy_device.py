@@ -140,6 +140,7 @@ class CupyDevice:
                 raise ResourceError(
                     f"{size / 2**20:.0f} MiB more do not fit into the GPU's memory",
                     code="DEVICE_MEMORY",
+                    hint="Use --device cpu, or a GPU with more memory",
                     device=self.name,
                     used_bytes=int(self._pool.used_bytes()),
                     limit_bytes=self.limit,

@@ -7,6 +7,7 @@ sumcheck, which would cost a launch and a wait each, run on the host, and a call
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -63,7 +64,7 @@ class DeviceBackend:
         self.threads = host.threads
         self._transforms = transforms if transforms is not None else Transforms(device)
         self._residents = residents if residents is not None else Residents(device, [])
-        self._leaves: tuple[LeafProgram, launches.Leaves, list[DeviceArray]] | None = None
+        self._leaves: tuple[weakref.ref[LeafProgram], launches.Leaves, list[DeviceArray]] | None = None
 
     @property
     def local(self) -> Backend:
@@ -159,7 +160,7 @@ class DeviceBackend:
 
     def eq_table(self, point: ExtensionArray) -> ExtensionArray:
         checks.require_extension("point", point)
-        if not self._is_large(1 << len(point)):
+        if len(point) < 2 or not self._is_large(1 << len(point)):
             return self.host.eq_table(to_host(point))
         half, point = len(point) // 2, to_host(point)
         first = self._placed(self.host.eq_table(point[:half]))
@@ -262,8 +263,8 @@ class DeviceBackend:
     # Leaves of a fraction tree.
 
     def _program(self, program: LeafProgram) -> launches.Leaves:
-        """The spans on the device; kept until another program comes."""
-        if self._leaves is None or self._leaves[0] is not program:
+        """The spans on the device; kept as long as the program."""
+        if self._leaves is None or self._leaves[0]() is not program:
             words = np.zeros((max(1, len(program.spans)), SPAN_WORDS), dtype=np.uint64)
             kept: list[DeviceArray] = []
 
@@ -282,8 +283,13 @@ class DeviceBackend:
                 row[6 : 6 + 2 * len(betas)] = betas.reshape(-1)
                 row[12 : 12 + len(span.fields)] = [address(values) for values in span.fields]
                 row[15] = 0 if span.counts is None else address(span.counts)
-            self._leaves = program, (DeviceArray.of(self.device, words), len(program.spans)), kept
+            known = weakref.ref(program, self._forget)
+            self._leaves = known, (DeviceArray.of(self.device, words), len(program.spans)), kept
         return self._leaves[1]
+
+    def _forget(self, program: weakref.ref[LeafProgram]) -> None:
+        if self._leaves is not None and self._leaves[0] is program:
+            self._leaves = None
 
     def leaf_table(self, program: LeafProgram, level: int) -> tuple[ExtensionArray, ExtensionArray]:
         if not self._is_large(program.count) or level > launches.LEAF_DEPTH:

@@ -87,7 +87,8 @@ def _hashed(
 ) -> Committed:
     """The tree over a matrix's code, which is kept when it is small."""
     code = None
-    if 8 * shape.rows * shape.domain <= kept:
+    # A device encodes again, quickly, what is opened: its memory is for tables.
+    if 8 * shape.rows * shape.domain <= kept and backend.local is backend:
         code = backend.encode(matrix, random, shape.domain)
         leaves = backend.hash_columns(code, salts)
     else:
