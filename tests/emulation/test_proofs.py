@@ -64,10 +64,10 @@ def proven(run: Path, folder: Path, *backends: DeviceBackend) -> bytes:
 
 
 def test_devices_share_segments_and_give_the_same_container(run: Path, library: ctypes.CDLL, tmp_path: Path) -> None:
-    """Two devices at once; the emulator runs one launch at a time."""
+    """Two devices at once; the emulator runs one launch at a time. Rows and layers are longer than what comes back at once."""
     Session(RunDirectory.open(run), get_backend()).prove(tmp_path / "cpu.zkproof")
-    devices = [EmulatedDevice(library) for _ in range(2)]
-    found = proven(run, tmp_path, *(on(device, 1 << 10, 1 << 20) for device in devices))
+    devices = [EmulatedDevice(library, block=64, blocks=16) for _ in range(2)]
+    found = proven(run, tmp_path, *(on(device, 16, 1 << 20) for device in devices))
     assert found == (tmp_path / "cpu.zkproof").read_bytes()
     verify(tmp_path / "run.zkproof")
     # Both proved segments: each makes the leaves' tables of its own.

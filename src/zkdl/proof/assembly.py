@@ -11,10 +11,11 @@ import numpy as np
 
 from zkdl.algebra.extension import ONE, Array, Ext, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 from zkdl.hiding.ledger import Affine, constant
 from zkdl.proof.data_claims import LEAF, MATMUL, UNROLL, DataPoints, Place
 from zkdl.proof.public import SegmentPublic
-from zkdl.protocols.claims import Claims, Part, vector
+from zkdl.protocols.claims import Claims, Part, behind, vector
 from zkdl.protocols.lookup import LeafEquation
 from zkdl.protocols.loss import DivisionClaims
 from zkdl.protocols.matmul import MatmulClaims
@@ -160,8 +161,7 @@ class Assembly:
             name = f"pad-{present}"
             if name not in claims.in_rows:
                 whole = vector(claims.in_rows["row"])
-                first = present * (len(whole) // n_units)
-                claims.in_rows[name] = np.concatenate([np.zeros((first, 2), dtype=np.uint64), whole[first:]])
+                claims.in_rows[name] = behind(whole, present * (len(whole) // n_units))
             parts.append(Part(name, column.first_row + column.rows - 1, power.array().reshape(1, 2)))
             power = power * challenge
         if parts:
@@ -191,7 +191,7 @@ class Assembly:
         for l, place in enumerate(self.layout.weights.layers):
             outputs = 1 << place.log_outputs
             zeta = np.zeros((outputs, 2), dtype=np.uint64)
-            zeta[: public.run.widths[l + 1]] = self.reduced.equation.virtual[f"Z{l + 1}"]
+            zeta[: public.run.widths[l + 1]] = to_host(self.reduced.equation.virtual[f"Z{l + 1}"])
             units = m.low(public.shape.log_widths[l])
             inside = min(place.log_inputs, len(units))
             in_row = self._inputs(units[len(units) - inside :], place.log_inputs)
@@ -211,7 +211,7 @@ class Assembly:
     def _inputs(self, point: list[Ext], log_inputs: int) -> Array:
         """eq of the inputs inside one row, zero for inputs that the layer is too narrow to have."""
         table = np.zeros((1 << log_inputs, 2), dtype=np.uint64)
-        table[: 1 << len(point)] = self._eq(point)
+        table[: 1 << len(point)] = to_host(self._eq(point))
         return table
 
     def _transposed_claim(self, claims: Claims, l: int, value: Affine) -> None:

@@ -30,7 +30,7 @@ from zkdl.hiding.entropy import Entropy
 from zkdl.hiding.ledger import Affine, Ledger, PadCount, ProverLedger, VerifierLedger, constant
 from zkdl.proof import security
 from zkdl.protocols import fractions, lookup, opening
-from zkdl.protocols.claims import Claims, Part, fold_rows
+from zkdl.protocols.claims import Claims, Part, behind, fold_rows
 from zkdl.protocols.lookup import LeafEquation, LeafLayout, Lookup, Source, TableRows, Term
 from zkdl.statement.tables import Table
 from zkdl.transcript.channel import ProverChannel, VerifierChannel
@@ -138,9 +138,7 @@ def _fact_claims(backend: Backend, layout: CertificateLayout, claims: Claims, z:
         claims.add(constant(value), parts)
     power, parts = ONE, []
     for first, rows, examples in layout.facts.padded:
-        masked = eq.copy()
-        masked[:examples] = 0
-        claims.in_rows[f"behind-{first}"] = masked
+        claims.in_rows[f"behind-{first}"] = behind(eq, examples)
         weights = np.empty((rows, 2), dtype=np.uint64)
         for i in range(rows):
             weights[i] = power.array()

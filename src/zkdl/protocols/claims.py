@@ -27,6 +27,11 @@ def vector(in_row: InRow) -> Array:
     return in_row() if callable(in_row) else in_row
 
 
+def behind(values: Array, first: int) -> Array:
+    """The same (n, 2) vector with zeros before entry `first`."""
+    return np.concatenate([np.zeros((first, 2), dtype=np.uint64), values[first:]])
+
+
 @dataclass(frozen=True)
 class Part:
     """weights (r, 2) on rows first_row .. first_row + r, contracted with the in-row vector named `in_row`."""

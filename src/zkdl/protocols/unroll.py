@@ -66,7 +66,7 @@ def pads(shape: MatmulShape, schedule: UpdateSchedule) -> PadCount:
 
 def _later(backend: Backend, step_point: list[Ext], steps: int) -> Array:
     """sum_{t > s} eq(t', t) for s < steps, t over the padded steps: (steps, 2)."""
-    values = from_array(backend.eq_table(to_array(step_point).reshape(-1, 2)))
+    values = from_array(to_host(backend.eq_table(to_array(step_point).reshape(-1, 2))))
     later, running = [ZERO] * len(values), ZERO
     for s in range(len(values) - 1, -1, -1):
         later[s] = running
