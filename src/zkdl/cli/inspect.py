@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from zkdl.cli.output import Output, verb
-from zkdl.cli.source import proof_stream
 from zkdl.commitment.parameters import PARAMETER_SETS
 from zkdl.errors import VersionError
 from zkdl.proof.description import leakage
 from zkdl.proof.format import Header, read_header
 from zkdl.proof.security import SecurityReport, collision_bits, run_error_bits
+from zkdl.proof.source import proof_stream
 from zkdl.proof.verify import check_statement, section_reports
 
 
