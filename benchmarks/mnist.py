@@ -89,7 +89,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     floats = train_float(run, initial_weights(run), data.features, data.labels)
     float_s = time.perf_counter() - clock
     last = session.directory.segments()[-1]
-    weights = session.directory.read_weights(last.first_step + last.steps)
+    weights = session.directory.read_weights(last.end_step)
     integer = evaluate(run, last.scales, weights, test.features, test.labels).accuracy
     forecast = session.forecast()
     phases, proof = Phases(), folder / "run.zkproof"

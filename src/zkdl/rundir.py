@@ -170,6 +170,11 @@ class RunDirectory:
                 raise UsageError("a segment's statement cannot be read", code="RUN_DAMAGED", file=str(path)) from error
         return found
 
+    def trained(self, steps: int) -> float:
+        """The part of a run of so many steps that has been trained. Raises UsageError(RUN_DAMAGED)."""
+        done = self.segments()
+        return done[-1].end_step / steps if done else 0.0
+
     def figures(self, name: str) -> Path:
         """Where remembered figures are or will be."""
         return self.path / "figures" / f"{name}.json"

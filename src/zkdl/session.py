@@ -154,7 +154,7 @@ class Session:
             trainer = Trainer(run, features, labels, segment_steps)
             done = self.directory.segments()
             after = done[-1] if done else None
-            step = 0 if after is None else after.first_step + after.steps
+            step = 0 if after is None else after.end_step
             weights = start_weights(self.directory, run, step)
             root = (run.init_root or "") if after is None else after.w_out.root
             trained = trainer.segments(weights, after)
@@ -164,7 +164,7 @@ class Session:
                 started = time.perf_counter()
                 segment, out = next(trained)
                 seconds = time.perf_counter() - started
-                step = segment.first_step + segment.steps
+                step = segment.end_step
                 committed = self._commit_weights(run, step, out)
                 segment = replace(
                     segment,
@@ -280,7 +280,7 @@ class Session:
         The metadata name the run statement and, behind a finished proof, the container, by their digests.
         """
         run, segments = self._published()
-        step = segments[-1].first_step + segments[-1].steps
+        step = segments[-1].end_step
         weights = self.directory.read_weights(step)
         key = self.directory.key(f"weights-{step}")
         data = weights_bytes(weights, run.format.weight_frac, key, self.proof_digests())

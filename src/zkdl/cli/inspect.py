@@ -91,7 +91,7 @@ def command(output: Output, proof: Path, security: bool) -> None:
         f"dataset {run.data_root}",
     ]
     for segment in header.segments:
-        last = segment.first_step + segment.steps - 1
+        last = segment.end_step - 1
         lines.append(f"segment {segment.index}: steps {segment.first_step} to {last}, weights {segment.w_out.root}")
     lines += [f"section {name}: {size} bytes" for name, size in header.sections]
     reports = _security(header) if security else []
