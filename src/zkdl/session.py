@@ -252,7 +252,12 @@ class Session:
         run, _ = self.directory.read_statement()
         segments = self.directory.segments()
         if not segments:
-            raise UsageError("nothing has been trained yet", code="RUN_EMPTY", file=str(self.directory.path))
+            raise UsageError(
+                "nothing has been trained yet",
+                code="RUN_EMPTY",
+                hint="Run zkdl train first",
+                file=str(self.directory.path),
+            )
         count = publishable(run, segments)
         if count == 0:
             first = milestones(run)[0]

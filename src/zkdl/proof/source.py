@@ -20,7 +20,8 @@ def open_proof(source: Path | str | IO[bytes]) -> AbstractContextManager[IO[byte
     try:
         return Path(source).open("rb")
     except OSError as error:
-        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(source)) from error
+        hint = "This is a directory; name the .zkproof file in it" if Path(source).is_dir() else "Check the path"
+        raise UsageError("the proof cannot be read", code="FILE_MISSING", hint=hint, file=str(source)) from error
 
 
 def proof_stream(proof: Path) -> AbstractContextManager[IO[bytes]]:

@@ -214,9 +214,13 @@ def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], pro
         progress(name, k / len(header.sections))
         started = time.perf_counter()
         source = SectionReader(stream, size)
-        with _rules():
-            sections.verify(name, source)
-        source.finish(name)
+        try:
+            with _rules():
+                sections.verify(name, source)
+            source.finish(name)
+        except (MalformedProof, Rejected) as error:
+            error.where.setdefault("section", name)
+            raise
         timings[name] = time.perf_counter() - started
     if read_some(stream, 1):
         raise MalformedProof("bytes follow the end of the proof", code="PROOF_TRAILING")
