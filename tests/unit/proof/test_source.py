@@ -37,6 +37,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, reader: object, name: str) -
     with pytest.raises(UsageError) as error:
         reader(tmp_path / name)
     assert code(error) == ("FILE_MISSING", str(tmp_path / name))
+    if reader is not read_expected:
+        assert ("directory" in error.value.hint) == (name == ".")
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100000, "\udcff", "[]", "3"])
