@@ -1,7 +1,7 @@
 """MNIST 784-256-256-10, batch 64, one epoch: train, prove every step, verify.
 
     python tools/fetch_datasets.py mnist
-    python -m benchmarks.mnist [--data mnist] [--steps N] [--segment-steps 64] [--json FILE] [--verify-numpy]
+    python -m benchmarks.mnist [--data data/mnist] [--steps N] [--segment-steps 64] [--json FILE] [--verify-numpy]
 
 Runs on two threads; on a larger machine start it with `taskset -c 0,1`.
 """
@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--verify-numpy", action="store_true")
     arguments = parser.parse_args()
+    machine.need(arguments.data, "mnist")
     with tempfile.TemporaryDirectory(prefix="zkdl-mnist-") as folder:
         found = measure(Path(folder) / "run", arguments)
     print(table(found))
