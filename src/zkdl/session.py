@@ -77,7 +77,17 @@ class Session:
     parameter_sets: dict[str, ParameterSet] | None = None
 
     def _parameters(self, run: RunStatement) -> ParameterSet:
-        return (self.parameter_sets or PARAMETER_SETS)[run.parameter_set]
+        """The run's sizes. Raises UsageError(RUN_DAMAGED) when it was begun by a release that has others."""
+        sets = self.parameter_sets or PARAMETER_SETS
+        if run.parameter_set not in sets:
+            raise UsageError(
+                "the run has a parameter set that this release does not know",
+                code="RUN_DAMAGED",
+                hint="Go on with the release that began this run, or start again in a new directory",
+                file=str(self.directory.path / "run.json"),
+                name=run.parameter_set[:80],
+            )
+        return sets[run.parameter_set]
 
     def _commit_weights(self, run: RunStatement, step: int, weights: Weights) -> WeightsCommitment:
         return commit_step(self.directory, run, step, weights, self._parameters(run), self.backend)

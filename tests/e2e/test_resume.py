@@ -295,3 +295,16 @@ def test_a_half_section_is_named(work: Path, tmp_path: Path) -> None:
     assert zkdl("prove", run, "--quiet").status == 0
     done = zkdl("verify", run / "run.zkproof", "--json")
     assert (done.status, done.code) == (3, "PROOF_TRUNCATED") and done.answer["where"]["section"] == "segment-2"
+
+
+def test_a_run_of_another_release(work: Path, tmp_path: Path) -> None:
+    """Its statement may have other fields, or a parameter set that is unknown here: neither is a bug."""
+    run = tmp_path / "run"
+    shutil.copytree(work / "whole", run)
+    (run / "sections" / "segment-0.bin").unlink()
+    stated = json.loads((run / "run.json").read_bytes())
+    for change in ({"parameter_set": "later"}, {"later_field": 1}):
+        (run / "run.json").write_text(json.dumps({**stated, "run": {**stated["run"], **change}}))
+        done = zkdl("prove", run, "--json")
+        assert (done.status, done.code) == (2, "RUN_DAMAGED")
+        assert done.answer["where"]["file"] == str(run / "run.json") and "release" in done.answer["hint"]
