@@ -86,7 +86,7 @@ class Report:
     @property
     def steps(self) -> int:
         """Steps that have been trained."""
-        return self.segments[-1].first_step + self.segments[-1].steps if self.segments else 0
+        return self.segments[-1].end_step if self.segments else 0
 
 
 def gather(
