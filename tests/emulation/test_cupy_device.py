@@ -221,3 +221,22 @@ def test_a_real_cupy_without_a_gpu_says_so() -> None:
     with pytest.raises(DeviceError) as caught:
         CupyDevice(0)
     assert caught.value.code == "DEVICE_ABSENT"
+
+
+def test_the_names_that_are_used_exist_in_cupy() -> None:
+    """The stand-in has no name that CuPy lacks."""
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    cuda = cupy.cuda
+    for place, names in (
+        (
+            cuda.runtime,
+            ("memcpy", "memcpyAsync", "memGetInfo", "getDeviceProperties", "getDeviceCount", "CUDARuntimeError"),
+        ),
+        (cuda, ("Device", "MemoryPool", "get_current_stream")),
+        (cuda.driver, ("CUDADriverError",)),
+        (cuda.memory, ("OutOfMemoryError",)),
+        (cuda.MemoryPool, ("malloc", "set_limit", "used_bytes", "total_bytes")),
+        (cupy.RawModule, ("compile", "get_function")),
+    ):
+        for name in names:
+            assert hasattr(place, name), f"{place} {name}"

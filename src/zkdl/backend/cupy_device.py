@@ -19,7 +19,8 @@ from zkdl.backend.device import Memory
 from zkdl.backend.kernel_source import kernel_source
 from zkdl.errors import DeviceError, ResourceError
 
-OPTIONS = ("-std=c++17", "-default-device")
+# CuPy itself makes functions without a mark functions of the device.
+OPTIONS = ("-std=c++17",)
 BLOCK, BLOCKS_PER_PROCESSOR = 256, 8
 FREE_SHARE = 0.9
 TO_DEVICE, TO_HOST, ON_DEVICE = 1, 2, 3  # cudaMemcpyKind
