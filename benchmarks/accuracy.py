@@ -1,6 +1,6 @@
 """Integer training against float32 SGD: same architecture, initial weights and batches, mean over seeds.
 
-python -m benchmarks.accuracy [--data mnist] [--json FILE]     (without --data: the digits only)
+python -m benchmarks.accuracy [--data data/mnist] [--json FILE]     (without --data: the digits only)
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if arguments.data is not None:
+        machine.need(arguments.data, "mnist")
     digits = {"widths": [64, 128, 128, 10], "lr": 0.1, "batch": 32, "epochs": 20, "segment_steps": 64}
     found = [_compare("digits 64-128-128-10, 20 epochs", digits, 5)]
     if arguments.data is not None:

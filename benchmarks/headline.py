@@ -319,6 +319,7 @@ def main() -> None:
     if arguments.inside:
         print(json.dumps(Bench(arguments, arguments.steps[0]).measure()))
         return
+    machine.need(arguments.data, "cifar10", "torch")
     runs = []
     given = ["--data", str(arguments.data), "--width", str(arguments.width), "--depth", str(arguments.depth)]
     given += ["--bits", str(arguments.bits), "--rate", str(arguments.rate)]
@@ -328,7 +329,9 @@ def main() -> None:
     for steps in arguments.steps:
         command = [sys.executable, "-m", "benchmarks.headline", "--inside", "--steps", str(steps), *given]
         with tempfile.TemporaryFile("w+") as out:
-            subprocess.run(command, stdout=out, check=True)
+            done = subprocess.run(command, stdout=out, check=False)
+            if done.returncode:
+                sys.exit(f"T = {steps}: the process ended with status {done.returncode}")
             out.seek(0)
             runs.append(json.loads(out.read().splitlines()[-1]))
     print(table(runs))

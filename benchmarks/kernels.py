@@ -112,16 +112,16 @@ def main() -> None:
     rng = np.random.default_rng(0)
     scale = {"native": 0, "numpy": 3, "reference": 8}[arguments.backend]
     backends = [get_backend(arguments.backend, count) for count in arguments.threads]
+    cases = [*arithmetic_cases(rng, scale), *sumcheck_cases(rng, scale), *code_cases(rng, scale)]
+    if arguments.kernel:
+        chosen = [case for case in cases if case[0].startswith(tuple(arguments.kernel))]
+        if not chosen:
+            parser.error(f"no kernel has such a name; there are {', '.join(case[0] for case in cases)}")
+        cases = chosen
     result = {}
     if not arguments.json:
         print(f"{'kernel':<20}{'per':<16}" + "".join(f"{f'{count} thr':>10}" for count in arguments.threads))
-    for name, unit, count, run in (
-        *arithmetic_cases(rng, scale),
-        *sumcheck_cases(rng, scale),
-        *code_cases(rng, scale),
-    ):
-        if arguments.kernel and not name.startswith(tuple(arguments.kernel)):
-            continue
+    for name, unit, count, run in cases:
         figures = [best_seconds(lambda k=backend, f=run: f(k), 5) * 1e9 / count for backend in backends]  # type: ignore[misc]  # bound now
         result[name] = dict(zip(map(str, arguments.threads), figures, strict=True))
         if not arguments.json:

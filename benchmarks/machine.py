@@ -6,6 +6,8 @@ import os
 import platform
 import resource
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 THREADS = "2"
@@ -15,6 +17,15 @@ def limit_threads() -> None:
     """Two threads for BLAS; call before numpy is imported."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, THREADS)
+
+
+def need(folder: Path, dataset: str, *packages: str) -> None:
+    """End here, with what to do, when the folder of a dataset or a package is missing."""
+    if not folder.is_dir():
+        sys.exit(f"{folder} is not there; python tools/fetch_datasets.py {dataset} makes data/{dataset}")
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        sys.exit(f"{', '.join(missing)} cannot be imported; pip install '.[bench]'")
 
 
 def _processor() -> str:

@@ -1,7 +1,7 @@
 """MNIST 784-256-256-10, batch 64, one epoch: train, prove every step, verify.
 
     python tools/fetch_datasets.py mnist
-    python -m benchmarks.mnist [--data mnist] [--steps N] [--segment-steps 64] [--json FILE] [--verify-numpy]
+    python -m benchmarks.mnist [--data data/mnist] [--steps N] [--segment-steps 64] [--json FILE] [--verify-numpy]
 
 Runs on two threads; on a larger machine start it with `taskset -c 0,1`.
 """
@@ -89,7 +89,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     floats = train_float(run, initial_weights(run), data.features, data.labels)
     float_s = time.perf_counter() - clock
     last = session.directory.segments()[-1]
-    weights = session.directory.read_weights(last.first_step + last.steps)
+    weights = session.directory.read_weights(last.end_step)
     integer = evaluate(run, last.scales, weights, test.features, test.labels).accuracy
     forecast = session.forecast()
     phases, proof = Phases(), folder / "run.zkproof"
@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--verify-numpy", action="store_true")
     arguments = parser.parse_args()
+    machine.need(arguments.data, "mnist")
     with tempfile.TemporaryDirectory(prefix="zkdl-mnist-") as folder:
         found = measure(Path(folder) / "run", arguments)
     print(table(found))

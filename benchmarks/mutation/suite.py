@@ -28,6 +28,7 @@ LIKELY = {
     "zkdl.reference": ["tests/reference/test_rules.py", "tests/soundness/test_missing_work.py"],
     "zkdl.statement": ["tests/unit/statement", NAMED, "tests/unit/test_limits.py"],
     "zkdl.proof.outside": [NAMED, "tests/e2e/test_verify.py", "tests/e2e/test_attest.py"],
+    "zkdl.proof.source": ["tests/unit/proof/test_source.py"],
     "zkdl.proof": [NAMED, "tests/soundness/test_missing_work.py", "tests/e2e/test_verify.py", *CONTAINERS],
     "zkdl.protocols": [NAMED, "tests/unit/protocols"],
     "zkdl.commitment": [NAMED, "tests/unit/commitment"],

@@ -25,7 +25,7 @@ MAIN = [
         f"zkdl.proof.{name}"
         for name in ("chain", "limits", "outside", "run_certificates", "format", "security", "public")
     ),
-    *(f"zkdl.proof.{name}" for name in ("assembly", "layout")),
+    *(f"zkdl.proof.{name}" for name in ("assembly", "layout", "source")),
     *(f"zkdl.protocols.{name}" for name in ("claims", "fractions", "gather", "lookup", "loss", "matmul", "opening")),
     *(f"zkdl.protocols.{name}" for name in ("sumcheck", "unroll")),
     *(f"zkdl.commitment.{name}" for name in ("ligero", "link", "merkle", "pads", "parameters", "stored")),

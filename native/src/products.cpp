@@ -4,6 +4,7 @@
 #include <atomic>
 #include <vector>
 
+#include "largest.h"
 #include "parallel.h"
 #include "processor.h"
 
@@ -229,15 +230,6 @@ struct Product {
         return are_narrow(seen);
     }
 };
-
-u64 largest_of(const i64* values, u64 count) {
-    u64 out = 0;
-    for (u64 i = 0; i < count; ++i) {
-        const u64 value = static_cast<u64>(values[i]);
-        out = std::max(out, values[i] < 0 ? 0 - value : value);
-    }
-    return out;
-}
 
 }  // namespace
 

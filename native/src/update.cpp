@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "largest.h"
 #include "parallel.h"
 #include "processor.h"
 
@@ -19,15 +20,6 @@ namespace {
 constexpr u64 kColumns = 32;
 constexpr u64 kMaxInputs = 8;
 constexpr u64 kInputsPerTask = 16;
-
-u64 largest_of(const i32* values, u64 count) {
-    u64 out = 0;
-    for (u64 i = 0; i < count; ++i) {
-        const i64 value = values[i];
-        out = std::max(out, static_cast<u64>(value < 0 ? -value : value));
-    }
-    return out;
-}
 
 u32 pair_of(const i32* values, u64 rows, u64 columns, u64 pair, u64 column) {
     const u32 low = static_cast<u32>(values[2 * pair * columns + column]) & 0xFFFFU;

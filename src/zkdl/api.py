@@ -154,8 +154,7 @@ class Run:
         """Raises ResourceError(MEMORY, TIME)."""
         allowed = self.configuration.allowance
         if allowed:
-            done = RunDirectory(self.directory).segments()[-1:]
-            trained = sum(segment.first_step + segment.steps for segment in done) / draft.steps
+            trained = RunDirectory(self.directory).trained(draft.steps)
             check_allowance(draft, data, self.configuration.segment_steps, start, allowed, self.backend, trained)
 
     def estimate(
@@ -205,9 +204,7 @@ class Run:
             if on_segment is not None:
                 on_segment(result)
         self.session = session
-        segments = session.directory.segments()
-        last = segments[-1]
-        return session.directory.read_weights(last.first_step + last.steps)
+        return session.directory.read_weights(session.directory.segments()[-1].end_step)
 
     def _ready(self) -> Session:
         return self.session or Session(RunDirectory.open(self.directory), self.backend)

@@ -62,7 +62,7 @@ def attestation(verified: Verified, proof_name: str, weights: tuple[str, str] | 
             "statement": {"sha256": verified.run.digest().hex(), "content": verified.run.to_json()},
             "result": {
                 "firstStep": verified.segments[0].first_step,
-                "steps": last.first_step + last.steps - verified.segments[0].first_step,
+                "steps": last.end_step - verified.segments[0].first_step,
                 "segments": len(verified.segments),
                 "complete": verified.complete,
                 "weightsCommitment": last.w_out.root,

@@ -177,7 +177,7 @@ def plan_run(run: RunStatement, data: Dataset, segment_steps: int, initial: Weig
     """The first segment, which has the scales. Raises NotProvable naming the layer.
 
     Args:
-        initial: the weights of a run that starts from given ones; None expands the run's seed.
+        initial: the weights that the run starts from; None expands its seed.
     """
     weights = initial_weights(run) if initial is None else initial
     return Trainer(run, data.features, data.labels, segment_steps).plan(0, initial_state(run), weights)
@@ -276,7 +276,7 @@ def check_run(
     """Plan the first segment and train the first steps. Raises NotProvable naming the layer.
 
     Args:
-        initial: the weights of a run that starts from given ones; None expands the run's seed.
+        initial: the weights that the run starts from; None expands its seed.
         planned: what `plan_run` returned, if it was called. trial_steps: as of `run_trial`.
     """
     segment = plan_run(run, data, segment_steps, initial) if planned is None else planned

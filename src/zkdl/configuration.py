@@ -356,6 +356,13 @@ def read_configuration(path: Path | str) -> Configuration:
         raise UsageError(
             "the configuration is not there", code="CONFIG_MISSING", hint="Check the path", file=str(path)
         ) from error
+    except IsADirectoryError as error:
+        raise UsageError(
+            "the configuration is a directory",
+            code="CONFIG_SYNTAX",
+            hint="Name the TOML file that the run is described in",
+            file=str(path),
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         # ValueError: no UTF-8, no TOML, or an integer of more digits than Python converts.
         raise UsageError(

@@ -229,6 +229,7 @@ def load(
     if suffixes and suffixes[-1] == ".csv":
         return load_csv(path, label_column)
     if labels is None:
+        _open(path)  # a file that is not there is no IDX file either
         raise UsageError(
             "an IDX file needs a second file with the labels",
             code="DATA_FORMAT",

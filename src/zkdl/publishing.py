@@ -28,7 +28,7 @@ def publishable(run: RunStatement, segments: Sequence[SegmentStatement]) -> int:
 
     Segments follow from the run and its data, so the answer for a milestone is the same in every copy. 0: none is reached.
     """
-    ends = [segment.first_step + segment.steps for segment in segments]
+    ends = [segment.end_step for segment in segments]
     reached = [m for m in milestones(run) if ends and ends[-1] >= m]
     if not reached:
         return 0

@@ -133,7 +133,12 @@ class RunDirectory:
             data = json.loads(path.read_bytes())
             return RunStatement.from_json(data["run"]), int(data["segment_steps"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError, ZkError) as error:
-            raise UsageError("the run statement cannot be read", code="RUN_DAMAGED", file=str(path)) from error
+            raise UsageError(
+                "the run statement cannot be read",
+                code="RUN_DAMAGED",
+                hint="Restore it, or go on with the release that began this run, or start again in a new directory",
+                file=str(path),
+            ) from error
 
     def write_data(self, features: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
         buffer = io.BytesIO()
@@ -146,15 +151,37 @@ class RunDirectory:
             found = read_arrays(path)
             return found["features"], found["labels"]
         except (OSError, NotAnArchive, KeyError) as error:
-            raise UsageError("the run's data cannot be read", code="RUN_DAMAGED", file=str(path)) from error
+            raise UsageError(
+                "the run's data cannot be read",
+                code="RUN_DAMAGED",
+                hint="Restore the file, or start again in a new directory",
+                file=str(path),
+            ) from error
 
     def write_weights(self, step: int, weights: Weights, weight_frac: int) -> None:
         path = self.path / "weights" / f"step-{step}.safetensors"
         write_atomic(path, weights_bytes(weights, weight_frac), secret=True)
 
     def read_weights(self, step: int) -> Weights:
-        weights, _ = read_tensors(self.path / "weights" / f"step-{step}.safetensors")
-        return weights
+        """The weights after so many steps. Raises UsageError(RUN_DAMAGED)."""
+        path = self.path / "weights" / f"step-{step}.safetensors"
+        try:
+            return read_tensors(path)[0]
+        except UsageError as error:
+            raise UsageError(
+                "the run's weights cannot be read",
+                code="RUN_DAMAGED",
+                hint=self._train_again(step) if step else "Restore the file, or start again in a new directory",
+                file=str(path),
+            ) from error
+
+    def _train_again(self, step: int) -> str:
+        """How to get the weights after `step` back: training repeats what has no segment statement."""
+        ends = [segment.end_step for segment in self.segments()]
+        if step not in ends:
+            return "Run zkdl train again"
+        lost = self.path / "segments" / f"{ends.index(step)}.json"
+        return f"Restore the file, or delete {lost} and run zkdl train again, which ends in the same weights"
 
     def write_segment(self, segment: SegmentStatement) -> None:
         path = self.path / "segments" / f"{segment.index}.json"
@@ -167,8 +194,18 @@ class RunDirectory:
             try:
                 found.append(SegmentStatement.from_json(json.loads(path.read_bytes())))
             except (OSError, ValueError, RecursionError, ZkError) as error:
-                raise UsageError("a segment's statement cannot be read", code="RUN_DAMAGED", file=str(path)) from error
+                raise UsageError(
+                    "a segment's statement cannot be read",
+                    code="RUN_DAMAGED",
+                    hint="Restore it, or delete it and run zkdl train again, which ends in the same weights",
+                    file=str(path),
+                ) from error
         return found
+
+    def trained(self, steps: int) -> float:
+        """The part of a run of so many steps that has been trained. Raises UsageError(RUN_DAMAGED)."""
+        done = self.segments()
+        return done[-1].end_step / steps if done else 0.0
 
     def figures(self, name: str) -> Path:
         """Where remembered figures are or will be."""
@@ -214,4 +251,8 @@ class RunDirectory:
                 remove(path)
 
     def write_section(self, name: str, proof: bytes) -> None:
-        write_atomic(self.section(name), proof)
+        path = self.section(name)
+        with disk_errors(path):
+            # Proofs may be thrown away as a whole: they are made again.
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_atomic(path, proof)

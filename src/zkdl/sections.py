@@ -222,7 +222,7 @@ class SectionProver:
     def _segment(self, name: str, segment: SegmentStatement, data: Data, report: Progress) -> None:
         run, budget = self.run, self.run.weights_budget
         w_in = self._weights(segment.first_step, segment.w_in.root) if segment.w_in.root else None
-        w_out = self._weights(segment.first_step + segment.steps, segment.w_out.root)
+        w_out = self._weights(segment.end_step, segment.w_out.root)
         weights_in = start_weights(self.directory, run, segment.first_step)
         # With all sizes: other sizes are other positions, so another opening.
         statement = segment_public(run, segment, self.parameters).statement_bytes()

@@ -77,7 +77,17 @@ class Session:
     parameter_sets: dict[str, ParameterSet] | None = None
 
     def _parameters(self, run: RunStatement) -> ParameterSet:
-        return (self.parameter_sets or PARAMETER_SETS)[run.parameter_set]
+        """The run's sizes. Raises UsageError(RUN_DAMAGED) when it was begun by a release that has others."""
+        sets = self.parameter_sets or PARAMETER_SETS
+        if run.parameter_set not in sets:
+            raise UsageError(
+                "the run has a parameter set that this release does not know",
+                code="RUN_DAMAGED",
+                hint="Go on with the release that began this run, or start again in a new directory",
+                file=str(self.directory.path / "run.json"),
+                name=run.parameter_set[:80],
+            )
+        return sets[run.parameter_set]
 
     def _commit_weights(self, run: RunStatement, step: int, weights: Weights) -> WeightsCommitment:
         return commit_step(self.directory, run, step, weights, self._parameters(run), self.backend)
@@ -154,7 +164,7 @@ class Session:
             trainer = Trainer(run, features, labels, segment_steps)
             done = self.directory.segments()
             after = done[-1] if done else None
-            step = 0 if after is None else after.first_step + after.steps
+            step = 0 if after is None else after.end_step
             weights = start_weights(self.directory, run, step)
             root = (run.init_root or "") if after is None else after.w_out.root
             trained = trainer.segments(weights, after)
@@ -164,7 +174,7 @@ class Session:
                 started = time.perf_counter()
                 segment, out = next(trained)
                 seconds = time.perf_counter() - started
-                step = segment.first_step + segment.steps
+                step = segment.end_step
                 committed = self._commit_weights(run, step, out)
                 segment = replace(
                     segment,
@@ -259,7 +269,12 @@ class Session:
         run, _ = self.directory.read_statement()
         segments = self.directory.segments()
         if not segments:
-            raise UsageError("nothing has been trained yet", code="RUN_EMPTY", file=str(self.directory.path))
+            raise UsageError(
+                "nothing has been trained yet",
+                code="RUN_EMPTY",
+                hint="Run zkdl train first",
+                file=str(self.directory.path),
+            )
         count = publishable(run, segments)
         if count == 0:
             first = milestones(run)[0]
@@ -287,7 +302,7 @@ class Session:
         The metadata name the run statement and, behind a finished proof, the container, by their digests.
         """
         run, segments = self._published()
-        step = segments[-1].first_step + segments[-1].steps
+        step = segments[-1].end_step
         weights = self.directory.read_weights(step)
         key = self.directory.key(f"weights-{step}")
         data = weights_bytes(weights, run.format.weight_frac, key, self.proof_digests())

@@ -127,10 +127,11 @@ def test_a_closed_standard_input(name: str) -> None:
     assert (status, found["code"]) == (2, "FILE_MISSING")
 
 
-def test_nobody_types_a_proof() -> None:
+@pytest.mark.parametrize("name", VERIFIERS)
+def test_nobody_types_a_proof(name: str) -> None:
     there, here = os.openpty()
     try:
-        status, found = answer(VERIFIERS["zkdl verify"], here)
+        status, found = answer(VERIFIERS[name], here)
     finally:
         os.close(there)
         os.close(here)

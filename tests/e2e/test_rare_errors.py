@@ -48,7 +48,7 @@ def test_a_machine_that_computes_something_else(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(doctor, "_fingerprint", lambda backend: backend.name)
     assert refusal("doctor") == (6, "KNOWN_ANSWER")
 
-    def rejected() -> None:
+    def rejected(device: str) -> None:
         raise Rejected("no", code="RELATIONS")
 
     monkeypatch.setattr(doctor, "_fingerprint", lambda backend: "the same")

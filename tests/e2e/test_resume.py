@@ -251,3 +251,60 @@ def test_two_processes_on_one_run(work: Path, tmp_path: Path) -> None:
         assert refusal("prove", run) == (2, "LOCKED")
         assert refusal("train", work / "run.toml", "--directory", run) == (2, "LOCKED")
     assert contents(run) == contents(work / "whole")
+
+
+def test_lost_weights_are_trained_again(work: Path, tmp_path: Path) -> None:
+    """As the hint says: delete the segment's statement, train, prove. It ends in the same bytes and opens nothing new."""
+    run, lost = tmp_path / "run", "step-4.safetensors"
+    shutil.copytree(work / "whole", run)
+    expected = contents(run)
+    (run / "weights" / lost).unlink()
+    shutil.rmtree(run / "sections")
+    (run / "run.zkproof").unlink()
+    for verb in ("prove", "report"):
+        done = zkdl(verb, run, "--json")
+        assert (done.status, done.code) == (2, "RUN_DAMAGED")
+        assert done.answer["where"]["file"] == str(run / "weights" / lost)
+        assert str(run / "segments" / "1.json") in done.answer["hint"]
+    (run / "segments" / "1.json").unlink()
+    assert zkdl("train", work / "run.toml", "--directory", run, "--quiet").status == 0
+    assert zkdl("prove", run, "--quiet").status == 0
+    found = contents(run)
+    assert sorted(found) == sorted(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
+def test_the_last_weights_are_lost(work: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(work / "whole", run)
+    (run / "weights" / "step-8.safetensors").write_bytes(b"")
+    for verb, what in (("train", [work / "run.toml", "--directory", run]), ("prove", [run])):
+        (run / "sections" / "segment-3.bin").unlink(missing_ok=True)
+        done = zkdl(verb, *what, "--json")
+        assert (done.status, done.code) == (2, "RUN_DAMAGED") and str(run / "segments" / "3.json") in done.answer[
+            "hint"
+        ]
+
+
+def test_a_half_section_is_named(work: Path, tmp_path: Path) -> None:
+    """A disk may lose the end of a file that was flushed; the verifier says which one."""
+    run = tmp_path / "run"
+    shutil.copytree(work / "whole", run)
+    section = run / "sections" / "segment-2.bin"
+    section.write_bytes(section.read_bytes()[:1000])
+    assert zkdl("prove", run, "--quiet").status == 0
+    done = zkdl("verify", run / "run.zkproof", "--json")
+    assert (done.status, done.code) == (3, "PROOF_TRUNCATED") and done.answer["where"]["section"] == "segment-2"
+
+
+def test_a_run_of_another_release(work: Path, tmp_path: Path) -> None:
+    """Its statement may have other fields, or a parameter set that is unknown here: neither is a bug."""
+    run = tmp_path / "run"
+    shutil.copytree(work / "whole", run)
+    (run / "sections" / "segment-0.bin").unlink()
+    stated = json.loads((run / "run.json").read_bytes())
+    for change in ({"parameter_set": "later"}, {"later_field": 1}):
+        (run / "run.json").write_text(json.dumps({**stated, "run": {**stated["run"], **change}}))
+        done = zkdl("prove", run, "--json")
+        assert (done.status, done.code) == (2, "RUN_DAMAGED")
+        assert done.answer["where"]["file"] == str(run / "run.json") and "release" in done.answer["hint"]

@@ -149,6 +149,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             read_configuration(path)
         assert caught.value.code == code
+    assert "directory" in caught.value.message and "Errno" not in caught.value.message
     with pytest.raises(UsageError, match="cannot be read"):
         read_configuration(tmp_path / "binary.toml")
 

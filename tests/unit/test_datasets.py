@@ -236,3 +236,10 @@ def test_errors_name_the_place() -> None:
     with pytest.raises(NotProvable) as caught:
         quantise(np.zeros((3, 1)), np.array([0, 1.5, 1]), 10)
     assert caught.value.where == {"row": 1, "field": "labels"}
+
+
+def test_a_misspelt_name_is_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """And not an IDX file without labels, which it would be by its ending."""
+    assert code_of(UsageError, load, tmp_path / "digit") == "DATA_MISSING"
+    (tmp_path / "digit").write_bytes(b"")
+    assert code_of(UsageError, load, tmp_path / "digit") == "DATA_FORMAT"

@@ -234,4 +234,4 @@ def test_damaged_run_files(tmp_path: Path, content: bytes) -> None:
         assert caught.value.code == "RUN_DAMAGED"
     with pytest.raises(UsageError) as caught:
         directory.read_weights(3)
-    assert caught.value.code == "FILE_MISSING"
+    assert caught.value.code == "RUN_DAMAGED" and caught.value.hint

@@ -18,6 +18,7 @@ from zkdl.proof.estimate import estimate
 from zkdl.proof.verify import verify
 from zkdl.rundir import RunDirectory
 from zkdl.session import Session
+from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.weights import Weights
 
 SMOKE_STEPS = 2
@@ -51,11 +52,12 @@ def command(
     given = configuration.initial_weights()
     initial = None if given is None else given[0]
     run, steps = configuration.draft(data), configuration.segment_steps
-    planned = plan_run(run, data, steps, initial)
+    start = initial_weights(run) if initial is None else initial
+    planned = plan_run(run, data, steps, start)
     found = estimate(run, steps, scales=planned.scales, max_memory=allowed.max_memory)
     allowed.check(run, planned.scales, found)
     output.say("training a few steps in integers and in float32")
-    report = check_run(run, data, steps, initial, planned=planned, trial_steps=trial_steps)
+    report = check_run(run, data, steps, start, planned=planned, trial_steps=trial_steps)
     if smoke:
         output.say("proving and verifying two steps")
         _smoke(configuration, data, report.run.format.weight_frac, initial)

@@ -67,7 +67,7 @@ def _accuracies(session: Session, run: RunStatement) -> tuple[float, float]:
     if test is None:
         raise InternalError("the digits have a test set")
     last = session.directory.segments()[-1]
-    weights = session.directory.read_weights(last.first_step + last.steps)
+    weights = session.directory.read_weights(last.end_step)
     integer = evaluate(run, last.scales, weights, test.features, test.labels).accuracy
     floats = train_float(run, initial_weights(run), data.features, data.labels)
     return integer, float_accuracy(run, floats, test.features, test.labels)
@@ -98,7 +98,7 @@ def _story(output: Output, folder: Path) -> tuple[list[str], dict[str, object]]:
     clamped = 0
     for segment, result in session.train():
         clamped += int(result.clamp_counts.sum())
-        output.progress(f"training, step {segment.first_step + segment.steps}", 0.1 * segment.w_out.step / run.steps)
+        output.progress(f"training, step {segment.end_step}", 0.1 * segment.end_step / run.steps)
     trained = time.perf_counter() - clock
     integer, floats = _accuracies(session, run)
     clock = time.perf_counter()

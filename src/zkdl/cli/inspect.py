@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from zkdl.cli.output import Output, verb
-from zkdl.cli.source import proof_stream
 from zkdl.commitment.parameters import PARAMETER_SETS
 from zkdl.errors import VersionError
 from zkdl.proof.description import leakage
 from zkdl.proof.format import Header, read_header
 from zkdl.proof.security import SecurityReport, collision_bits, run_error_bits
+from zkdl.proof.source import proof_stream
 from zkdl.proof.verify import check_statement, section_reports
 
 
@@ -91,7 +91,7 @@ def command(output: Output, proof: Path, security: bool) -> None:
         f"dataset {run.data_root}",
     ]
     for segment in header.segments:
-        last = segment.first_step + segment.steps - 1
+        last = segment.end_step - 1
         lines.append(f"segment {segment.index}: steps {segment.first_step} to {last}, weights {segment.w_out.root}")
     lines += [f"section {name}: {size} bytes" for name, size in header.sections]
     reports = _security(header) if security else []

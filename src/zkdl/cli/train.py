@@ -22,7 +22,7 @@ def _test_accuracy(configuration: Configuration, session: Session) -> float | No
         return None
     run, _ = session.directory.read_statement()
     last = session.directory.segments()[-1]
-    weights = session.directory.read_weights(last.first_step + last.steps)
+    weights = session.directory.read_weights(last.end_step)
     return evaluate(run, last.scales, weights, test.features, test.labels).accuracy
 
 
@@ -50,8 +50,7 @@ def command(
     folder = directory or Path(configuration.directory)
     chosen = get_backend(backend, threads)
     draft, start = configuration.draft(data), None if initial is None else initial[0]
-    last = RunDirectory(folder).segments()[-1:]
-    trained = sum(segment.first_step + segment.steps for segment in last) / draft.steps
+    trained = RunDirectory(folder).trained(draft.steps)
     if allowed:
         check_allowance(draft, data, configuration.segment_steps, start, allowed, chosen, trained)
     session = Session(RunDirectory.create(folder), chosen)
@@ -60,8 +59,8 @@ def command(
     clamped = 0
     for segment, result in session.train():
         clamped += int(result.clamp_counts.sum())
-        done = (segment.first_step + segment.steps) / run.steps
-        output.progress(f"step {segment.first_step + segment.steps} of {run.steps}", done)
+        done = segment.end_step / run.steps
+        output.progress(f"step {segment.end_step} of {run.steps}", done)
         if result.stopped is not None:
             output.say(f"segment {segment.index} ends early, a value left its range: {result.stopped}")
     segments = session.directory.segments()

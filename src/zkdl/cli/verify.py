@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from zkdl.attestation import check_attestation, read_attestation
 from zkdl.backend.select import get_backend
 from zkdl.cli.output import Output, verb
-from zkdl.cli.source import proof_stream
 from zkdl.datasets import FeatureRule, digits, load, quantise
 from zkdl.errors import NotProvable, Rejected, UsageError
+from zkdl.proof.source import proof_stream, read_expected
 from zkdl.proof.verify import Data, verify
 from zkdl.statement.run import RunStatement
 
@@ -34,18 +32,6 @@ def _key(path: Path) -> bytes:
     if len(key) != 32:
         raise UsageError("a dataset key has 32 bytes", code="KEY_FILE", file=str(path))
     return key
-
-
-def _expected(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError("the expected statement cannot be read", code="FILE_MISSING", file=str(path)) from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError("the expected statement is not JSON", code="EXPECT_FIELD", file=str(path)) from error
-    if not isinstance(data, dict):
-        raise UsageError("the expected statement must be an object", code="EXPECT_FIELD", file=str(path))
-    return data
 
 
 def _data(run: RunStatement, source: str, labels: Path | None, column: str | None) -> Data:
@@ -91,7 +77,7 @@ def command(
         )
     audited = None if data is None else partial(_data, source=data, labels=labels, column=label_column)
     key = None if data_key is None else _key(data_key)
-    wanted = None if expect is None else _expected(expect)
+    wanted = None if expect is None else read_expected(expect)
     attested = None if attestation is None else read_attestation(attestation)
     with proof_stream(proof) as stream:
         verified = verify(

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from zkdl import __version__
-from zkdl.errors import ResourceError, UsageError, ZkError, printable
+from zkdl.errors import ResourceError, ZkError, printable
+from zkdl.proof.source import proof_stream, read_expected
 from zkdl.proof.verify import verify
 
 
@@ -27,24 +28,11 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _expected(path: str) -> dict[str, Any]:
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError("the expected statement cannot be read", code="FILE_MISSING", file=path) from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError("the expected statement is not JSON", code="EXPECT_FIELD", file=path) from error
-    if not isinstance(found, dict):
-        raise UsageError("the expected statement must be an object", code="EXPECT_FIELD", file=path)
-    return found
-
-
 def _verified(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """Text and JSON body of an accepted proof."""
-    wanted = None if options.expect is None else _expected(options.expect)
-    if options.proof == "-" and sys.stdin is None:
-        raise UsageError("standard input is closed", code="FILE_MISSING", hint="Pipe the proof into -")
-    found = verify(sys.stdin.buffer if options.proof == "-" else options.proof, weights=options.weights, expect=wanted)
+    wanted = None if options.expect is None else read_expected(Path(options.expect))
+    with proof_stream(Path(options.proof)) as stream:
+        found = verify(stream, weights=options.weights, expect=wanted)
     timings = {name: round(seconds, 4) for name, seconds in found.timings_s.items()}
     return "The proof is valid.\n" + found.describe(), {"statement": found.to_json(), "timings_s": timings}
 

@@ -43,10 +43,10 @@ def proven(verified: Verified) -> list[str]:
     """The proven sentences, in lines; a line that goes on begins with two spaces."""
     run, segments = verified.run, verified.segments
     first, last = segments[0], segments[-1]
-    steps = last.first_step + last.steps - first.first_step
+    steps = last.end_step - first.first_step
     network = "-".join(str(width) for width in run.widths)
     lines = [
-        f"Proven: {steps} steps of mini-batch SGD (steps {first.first_step} to {last.first_step + last.steps - 1}"
+        f"Proven: {steps} steps of mini-batch SGD (steps {first.first_step} to {last.end_step - 1}"
         f" of {run.steps}, batch {run.batch}, {LOSSES[run.loss]}) of the network {network},",
         f"  in exact integer arithmetic with {run.format.activation_bits}-bit activations,"
         f" {run.format.gradient_bits}-bit gradients and {run.format.weight_frac} fraction bits of the weights,",

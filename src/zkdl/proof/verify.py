@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from zkdl.backend.base import Backend
 from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
-from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, UsageError, VersionError
+from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, VersionError
 from zkdl.proof import certificate, data_proof
 from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.chain import check_chain
@@ -42,6 +42,7 @@ from zkdl.proof.run_certificates import (
 )
 from zkdl.proof.security import SecurityReport, certificate_report, data_proof_report, run_error_bits, segment_report
 from zkdl.proof.segment_verifier import verify_segment
+from zkdl.proof.source import open_proof
 from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
@@ -213,9 +214,13 @@ def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], pro
         progress(name, k / len(header.sections))
         started = time.perf_counter()
         source = SectionReader(stream, size)
-        with _rules():
-            sections.verify(name, source)
-        source.finish(name)
+        try:
+            with _rules():
+                sections.verify(name, source)
+            source.finish(name)
+        except (MalformedProof, Rejected) as error:
+            error.where.setdefault("section", name)
+            raise
         timings[name] = time.perf_counter() - started
     if read_some(stream, 1):
         raise MalformedProof("bytes follow the end of the proof", code="PROOF_TRAILING")
@@ -225,16 +230,6 @@ def _verify_sections(header: Header, sections: _Sections, stream: IO[bytes], pro
 
 def _quiet(phase: str, done: float) -> None:
     """No progress."""
-
-
-def _opened(source: Path | str | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
-    """A file is closed after use; a stream is the caller's."""
-    if not isinstance(source, Path | str):
-        return nullcontext(source)
-    try:
-        return Path(source).open("rb")
-    except OSError as error:
-        raise UsageError("the proof cannot be read", code="FILE_MISSING", file=str(source)) from error
 
 
 def verify(
@@ -263,7 +258,7 @@ def verify(
     """
     backend = backend or get_backend()
     checked = []
-    with _opened(path) as stream:
+    with open_proof(path) as stream:
         hashed = HashedStream(stream)
         source = cast(IO[bytes], hashed)  # it has the part of the interface that is used
         header = read_header(source)
@@ -289,6 +284,6 @@ def verify(
                 checked.append("data")
         except MemoryError as error:
             raise ResourceError(
-                "this machine has too little memory to verify the statement", code="MEMORY", file=str(path)
+                "this machine has too little memory to verify the statement", code="MEMORY", file=hashed.name
             ) from error
     return Verified(header.run, header.segments, sections.reports, checked, timings, hashed.sha256, hashed.size)

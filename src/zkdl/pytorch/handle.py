@@ -120,7 +120,7 @@ class TorchRun:
             raise UsageError("nothing has been trained yet", code="RUN_EMPTY", hint="Call fit(epochs=...) first")
         last = done[-1]
         statement, _ = session.directory.read_statement()
-        return statement, session.directory.read_weights(last.first_step + last.steps), last.scales
+        return statement, session.directory.read_weights(last.end_step), last.scales
 
     def state_dict(self, dtype: Any = None) -> dict[str, Any]:
         """The trained weights under the model's own names, on its devices and in its types.

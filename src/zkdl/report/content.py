@@ -86,7 +86,7 @@ class Report:
     @property
     def steps(self) -> int:
         """Steps that have been trained."""
-        return self.segments[-1].first_step + self.segments[-1].steps if self.segments else 0
+        return self.segments[-1].end_step if self.segments else 0
 
 
 def gather(
@@ -156,10 +156,10 @@ def _private(
     if not segments:
         return Private(training, [], [], len(chosen))
     places = np.unique(np.linspace(0, len(segments) - 1, min(len(segments), MOST_CHECKPOINTS)).astype(int))
-    stops = {segments[i].first_step + segments[i].steps: segments[i] for i in places}
+    stops = {segments[i].end_step: segments[i] for i in places}
     losses: list[float] = []
     checkpoints: list[Checkpoint] = []
-    last = segments[-1].first_step + segments[-1].steps
+    last = segments[-1].end_step
     initial = start_weights(directory, run, 0)
     for step, (weights, logits, batch) in enumerate(float_steps(run, initial, features, labels, last), start=1):
         losses.append(real_loss(run, logits, batch))
@@ -177,7 +177,7 @@ def _checkpoint(
     sample: Examples,
     test: Examples | None,
 ) -> Checkpoint:
-    step = segment.first_step + segment.steps
+    step = segment.end_step
     weights = directory.read_weights(step)
 
     def both(examples: Examples) -> tuple[float, float]:

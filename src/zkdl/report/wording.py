@@ -69,7 +69,7 @@ def group_name(group: list[SecurityReport]) -> str:
 
 def proven_steps(report: Report, verified: Verified) -> str:
     """How far the proof goes."""
-    steps = verified.segments[-1].first_step + verified.segments[-1].steps
+    steps = verified.segments[-1].end_step
     if steps == report.run.steps:
         return f"all {steps} steps"
     return f"the first {steps} of {report.run.steps} planned steps"

@@ -38,6 +38,11 @@ class SegmentStatement:
     w_in: ChainState
     w_out: ChainState
 
+    @property
+    def end_step(self) -> int:
+        """Steps of the run that are done after this segment; its last step is the one before."""
+        return self.first_step + self.steps
+
     def validate(self, run: RunStatement, *, with_roots: bool = True) -> None:
         """Check everything that the segment alone can be checked for; `run` must be valid.
 
@@ -95,7 +100,7 @@ class SegmentStatement:
                 require(all(0 <= n < 1 << 62 for n in numbers), "bounds must be below 2^62", f"segment.{name}")
         require(self.w_in.step == self.first_step, "must be first_step", "segment.w_in.step")
         require(
-            self.w_out.step == self.first_step + self.steps,
+            self.w_out.step == self.end_step,
             "must be first_step + steps",
             "segment.w_out.step",
         )

@@ -78,6 +78,24 @@ def real_features(run: RunStatement, features: NDArray[np.int32]) -> Float:
     return np.ldexp(features.astype(np.float32), -run.format.feature_frac)
 
 
+def _steps(
+    run: RunStatement, trained: FloatWeights, features: NDArray[np.int32], labels: NDArray[np.int32], total: int
+) -> Iterator[tuple[Float, NDArray[np.int32]]]:
+    """The run's first `total` steps, which change `trained` in place; the logits and the labels of each batch."""
+    inputs = real_features(run, features)
+    seed = sampler.seed(run)
+    starts = np.array([start for start, _ in run.schedule])
+    rates = [np.float32(to_learning_rate(rate)) for _, rate in run.schedule]
+    per_epoch = sampler.steps_per_epoch(run)
+    for first in range(0, total, per_epoch):
+        count = min(per_epoch, total - first)
+        indices, sizes = sampler.batch_indices(run, seed, first, count)
+        for t in range(count):
+            chosen = indices[t, : sizes[t]]
+            rate = rates[int(np.searchsorted(starts, first + t, side="right")) - 1]
+            yield _step(run, trained, inputs[chosen], labels[chosen], rate), labels[chosen]
+
+
 def float_steps(
     run: RunStatement,
     weights: Weights,
@@ -94,19 +112,8 @@ def float_steps(
         the labels of its batch.
     """
     trained = float_weights(run, weights)
-    inputs = real_features(run, features)
-    seed = sampler.seed(run)
-    starts = np.array([start for start, _ in run.schedule])
-    rates = [np.float32(to_learning_rate(rate)) for _, rate in run.schedule]
-    per_epoch, total = sampler.steps_per_epoch(run), run.steps if steps is None else steps
-    for first in range(0, total, per_epoch):
-        count = min(per_epoch, total - first)
-        indices, sizes = sampler.batch_indices(run, seed, first, count)
-        for t in range(count):
-            chosen = indices[t, : sizes[t]]
-            rate = rates[int(np.searchsorted(starts, first + t, side="right")) - 1]
-            logits = _step(run, trained, inputs[chosen], labels[chosen], rate)
-            yield trained, logits, labels[chosen]
+    for logits, batch in _steps(run, trained, features, labels, run.steps if steps is None else steps):
+        yield trained, logits, batch
 
 
 def train_float(
@@ -121,12 +128,11 @@ def train_float(
     Args:
         losses: gets the mean loss of every step's batch, real units.
     """
-    out = float_weights(run, weights)
-    for trained, logits, batch in float_steps(run, weights, features, labels):
-        out = trained
+    trained = float_weights(run, weights)
+    for logits, batch in _steps(run, trained, features, labels, run.steps):
         if losses is not None:
             losses.append(real_loss(run, logits, batch))
-    return out
+    return trained
 
 
 def float_accuracy(
