@@ -5,8 +5,6 @@ Imports numpy and the standard library only; compiled kernels are used when they
 
 from __future__ import annotations
 
-import numpy as np
-
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import pads as pad_commitment
@@ -37,7 +35,7 @@ def public_weight_values(
         return constant(scalar(backend.k_sum(backend.k_mul(left, right))))
 
     def at(point: list[Ext], width: int) -> Array:
-        return np.ascontiguousarray(backend.eq_table(to_array(point).reshape(-1, 2))[:width])
+        return backend.eq_table(to_array(point).reshape(-1, 2))[:width]
 
     plain: list[Affine] = []
     biases: list[Affine | None] = []
