@@ -1,6 +1,7 @@
 """What a run may take: memory and time, as the user allows, and the refusal before anything starts when it will take more.
 
-Forecasts are those of `zkdl.proof.estimate`. Memory is what proving takes with everything on disk that can be there. Time is
+Forecasts are those of `zkdl.proof.estimate`. Memory is what training takes, and what proving takes with everything
+on disk that can be there. Time is
 that of the work still ahead: of training and of proving.
 """
 
@@ -78,6 +79,14 @@ class Allowance:
         """
         if self.max_memory is not None and found.peak_bytes > self.max_memory:
             raise too_much_memory(run, found.segment_steps, found.peak_bytes, self.max_memory, scales)
+        if self.max_memory is not None and trained < 1 and found.train_peak_bytes > self.max_memory:
+            raise ResourceError(
+                f"training needs about {_gib(found.train_peak_bytes)} GiB, the limit is {_gib(self.max_memory)} GiB",
+                code="MEMORY",
+                hint=f"Choose a smaller network, batch or dataset, or raise --max-memory to {_gib(found.train_peak_bytes)}GiB",
+                needed_bytes=found.train_peak_bytes,
+                limit_bytes=self.max_memory,
+            )
         training = (1 - trained) * found.train_s
         self.check_time(training + found.one_time_s + found.prove_s, training, run.steps)
 

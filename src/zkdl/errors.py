@@ -102,7 +102,7 @@ class Unsupported(NotProvable):
 
     def __init__(self, message: str, *, problems: tuple[Any, ...] = (), **where: object) -> None:
         super().__init__(message, **where)  # type: ignore[arg-type]  # places, and what ZkError names
-        self.problems = problems
+        self.problems: tuple[Any, ...] = problems
 
 
 class ResourceError(ZkError):

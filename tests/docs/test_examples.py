@@ -41,6 +41,22 @@ def test_notebook(tmp_path: Path) -> None:
     assert "test accuracy" in said and "Not proven" in said
 
 
+def test_notebook_in_a_kernel(tmp_path: Path) -> None:
+    """As a user runs it, cell by cell; in a process of its own, since the kernel's client brings threads and an event loop."""
+    pytest.importorskip("nbclient", reason="the extra [docs] is not installed")
+    pytest.importorskip("ipykernel", reason="the extra [docs] is not installed")
+    script = (
+        "import nbformat, sys; from nbclient import NotebookClient\n"
+        "notebook = nbformat.read(sys.argv[1], as_version=4)\n"
+        "NotebookClient(notebook, timeout=120, kernel_name='python3').execute()\n"
+        "cells = [cell for cell in notebook.cells if cell.cell_type == 'code']\n"
+        "print([cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)))\n"
+        "print(''.join(out.get('text', '') for cell in cells for out in cell.outputs))\n"
+    )
+    said = _run(["-c", script, str(EXAMPLES / "digits.ipynb")], tmp_path)
+    assert said.startswith("True") and "test accuracy" in said and "Not proven" in said
+
+
 def test_notebook_is_clean() -> None:
     notebook = json.loads((EXAMPLES / "digits.ipynb").read_text())
     assert notebook["nbformat"] == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -19,6 +20,43 @@ def _hook() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _extension() -> ModuleType:
+    pytest.importorskip("griffe", reason="the extra [docs] is not installed")
+    spec = importlib.util.spec_from_file_location("docstrings", ROOT / "tools" / "docstrings.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_arguments_that_share_a_line() -> None:
+    text = (
+        "Title. x: not here.\n\nArgs:\n    x, y: both. z: its\n        rest, and x: no cut\n    other: w\nReturns: x: y"
+    )
+    expected = "Title. x: not here.\n\nArgs:\n    x: both."
+    expected += "\n    y: both.\n    z: its\n        rest, and x: no cut\n    other: w\nReturns: x: y"
+    assert _extension().split(text, {"x", "y", "z"}) == expected
+
+
+def test_every_argument_on_the_page_has_its_type() -> None:
+    """Of what docs/reference.md shows."""
+    griffe = pytest.importorskip("griffe")
+    loaded = griffe.load_extensions(str(ROOT / "tools" / "docstrings.py"))
+    package = griffe.load("zkdl", search_paths=[str(ROOT / "src")], extensions=loaded)
+    shown = re.findall(r"^::: zkdl\.(\S+)", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), re.MULTILINE)
+    count, without = 0, []
+    stack = [package[name] for name in shown]
+    while stack:
+        found = stack.pop()
+        stack += [one for one in found.members.values() if not one.is_alias and not one.name.startswith("_")]
+        sections = found.docstring.parse("google", warnings=False) if found.docstring else []
+        for section in sections:
+            for argument in section.value if section.kind.value in ("parameters", "attributes") else []:
+                count += 1
+                without += [f"{found.path}: {argument.name}"] if argument.annotation is None else []
+    assert count > 50 and without == []
 
 
 class _Files:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,12 @@ def attest(finished: Finished, *options: object) -> dict[str, Any]:
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
     return found
+
+
+def shell_with_input(data: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path)}
+    command = [sys.executable, "-m", "zkdl.cli.main", *arguments]
+    return subprocess.run(command, input=data, env=environment, capture_output=True, check=False, timeout=60)
 
 
 def sha256(path: Path) -> str:
@@ -64,6 +73,19 @@ def test_file_json_and_repetition(finished: Finished, tmp_path: Path) -> None:
     first = (tmp_path / "a.json").read_bytes()
     assert zkdl("attest", finished.proof, "--out", tmp_path / "a.json").status == 0
     assert (tmp_path / "a.json").read_bytes() == first
+
+
+def test_from_a_pipe(finished: Finished) -> None:
+    """Nothing tells what the file is called: run.zkproof, or what --name says."""
+    whole = finished.proof.read_bytes()
+    for options, name in (([], "run.zkproof"), (["--name", "model.zkproof"], "model.zkproof")):
+        done = shell_with_input(whole, "attest", "-", "--quiet", *options)
+        assert done.returncode == 0, done.stderr
+        found, expected = json.loads(done.stdout), attest(finished)
+        expected["subject"][0]["name"] = name
+        assert found == expected
+    assert shell_with_input(whole + b"\0", "attest", "-").returncode == 3
+    assert attest(finished, "--name", "x")["subject"][0]["name"] == "x"
 
 
 def test_what_is_false_is_not_attested(finished: Finished, tmp_path: Path) -> None:

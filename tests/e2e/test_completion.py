@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import refusal, zkdl
-from zkdl.cli.main import VERBS
+from zkdl.cli.verbs import VERBS
 
 
 def asked(words: str, place: int) -> list[str]:

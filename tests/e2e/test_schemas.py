@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from tests.e2e.running import Finished, configure, zkdl
 from zkdl.cli import demo
-from zkdl.cli.main import VERBS
+from zkdl.cli.verbs import VERBS
 
 SCHEMAS = Path(demo.__file__).resolve().parents[1] / "schemas"
 NAMES = sorted([*VERBS, "error"])

@@ -41,7 +41,7 @@ def test_the_readme_example(
     names: dict[str, Any] = {}
     exec(compile(text, "README.md", "exec"), names)
     printed = capsys.readouterr().out
-    for expected in ("limit 2^62", "peak memory", "3 steps", "Not proven", "Soundness: 2^-1"):
+    for expected in ("limit 2^62", "memory, proving", "3 steps", "Not proven", "Soundness: 2^-1"):
         assert expected in printed
     assert isinstance(names["weights"], Weights) and (tmp_path / "run.zkproof").exists()
 

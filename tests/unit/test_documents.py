@@ -15,7 +15,8 @@ import pytest
 
 from tests.support.tiny import KEYS, SETS, TINY, Tiny, tiny_run
 from zkdl import errors
-from zkdl.cli.main import VERBS, cli
+from zkdl.cli.main import cli
+from zkdl.cli.verbs import VERBS
 from zkdl.commitment.link import link_shape
 from zkdl.hiding.ledger import PadCount
 from zkdl.proof import certificate, data_proof

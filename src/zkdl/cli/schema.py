@@ -7,8 +7,8 @@ from importlib import resources
 
 import click
 
-from zkdl.cli.main import VERBS
 from zkdl.cli.output import Output, verb
+from zkdl.cli.verbs import VERBS
 
 NAMES = (*VERBS, "error")
 

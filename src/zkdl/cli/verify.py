@@ -54,7 +54,9 @@ def _data(run: RunStatement, source: str, labels: Path | None, column: str | Non
 @click.option("--labels", type=click.Path(path_type=Path), help="Label file, for IDX data.")
 @click.option("--label-column", help="Label column, for CSV data.")
 @click.option("--data-key", type=click.Path(path_type=Path), help="Key of the dataset commitment.")
-@click.option("--expect", type=click.Path(path_type=Path), help="JSON file with statement fields that must match.")
+@click.option(
+    "--expect", type=click.Path(path_type=Path), help="JSON file: fields of the statement, complete, every_example."
+)
 @click.option("--attestation", type=click.Path(path_type=Path), help="Statement of zkdl attest that must agree.")
 @click.option("--backend", help="native, numpy or reference.")
 @verb("verify")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from zkdl.errors import Rejected
 from zkdl.statement.run import RunStatement
+from zkdl.statement.sampler import steps_per_epoch
 from zkdl.statement.segment import SegmentStatement
 
 
@@ -33,3 +34,19 @@ def check_chain(run: RunStatement, segments: Sequence[SegmentStatement]) -> None
     for segment in segments[1:]:
         if segment.w_in.root == "":
             raise Rejected("a later segment cannot start from the seed", code="CHAIN", segment=segment.index)
+
+
+def complete(run: RunStatement, segments: Sequence[SegmentStatement]) -> bool:
+    """Whether all planned steps are in the chain."""
+    return segments[0].first_step == 0 and segments[-1].first_step + segments[-1].steps == run.steps
+
+
+def every_example(run: RunStatement, segments: Sequence[SegmentStatement]) -> bool:
+    """Whether the statement makes sure that each committed example was used: a whole epoch is in the chain, and drops none.
+
+    Where a partial batch is dropped, later epochs may have used what the first one left out; this is not looked at.
+    """
+    per_epoch = steps_per_epoch(run)
+    epoch = -(-segments[0].first_step // per_epoch)
+    whole = (epoch + 1) * per_epoch <= segments[-1].first_step + segments[-1].steps
+    return whole and per_epoch * run.batch >= run.examples

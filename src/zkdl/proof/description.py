@@ -125,6 +125,8 @@ def caveats(verified: Verified) -> list[str]:
         )
     if not verified.complete:
         lines.append(f"the run was planned for {run.steps} steps; not all of them are in this proof")
+    if not verified.every_example:
+        lines.append("some of the committed examples may have been used in none of the steps shown")
     if run.beacon is None:
         lines.append(
             "the sampler's seed had no beacon: the prover could have searched for a favourable order of the examples"

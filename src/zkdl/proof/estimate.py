@@ -7,9 +7,12 @@ visits an element is counted from the code where it can be, and fitted to measur
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,7 @@ from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.multiplicities import check_multiplicities
-from zkdl.proof.plan import INTERPRETER_BYTES, MemoryPlan, machine_bytes, memory_plan
+from zkdl.proof.plan import INTERPRETER_BYTES, MemoryPlan, machine_bytes, memory_plan, training_bytes
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.proof.security import data_proof_report, run_error_bits, segment_report
@@ -32,23 +35,30 @@ from zkdl.statement.limits import check_provable
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import ChainState, Scales, SegmentStatement, initial_state
 
-# Fitted: NumPy passes over a weight, a value of a layer and a leaf; passes over a table entry; products per weight and
-# example (forward and backward in up to two limbs, update); multiplications in K by the interpreter.
+# Fitted: NumPy passes over a weight, a value of a layer and a leaf; passes over a table entry; multiplications in K by the
+# interpreter, at last those of a command that starts.
 PASSES_PER_WEIGHT, PASSES_PER_UNIT, PASSES_PER_LEAF, PASSES_PER_ENTRY = 4, 40, 6, 40
-PRODUCTS = 5
+# Largest side of a matrix whose products are timed.
+MOST_SIDE, SLOW_SIDE = 2048, 16
+WEIGHT_BITS, VALUE, ONE_LIMB = 26, 500, 31
 PYTHON_TO_COMMIT, PYTHON_TO_OPEN, PYTHON_PER_ROUND, PYTHON_PER_STEP_LAYER = 15000, 200000, 300, 300
+PYTHON_TO_START = 500000
 PYTHON_TO_VERIFY = 240000  # a finished section, before its link is made again
 MASK_ROWS = 4
 CLOCK = time.perf_counter
 LEAST_RUNS, LEAST_TIMED_S = 3, 0.02
 # Probed: an eighth of the need, as recently freed pages come first. Only above 32 MiB glibc asks the system for new ones.
 LEAST_FRESH_BYTES, MOST_FRESH_BYTES, PAGE = 33 << 20, 512 << 20, 4096
+FRESH_PIECES, FRESH_OUTLIER = 32, 4.0
 LEAF_BYTES, NODE_BYTES = 64, 128  # hashed per column besides its values: padding and salt; its share of the tree
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A forecast. Times in seconds on this machine, sizes in bytes; disk_bytes: scratch files while proving."""
+    """A forecast. Times in seconds on this machine, sizes in bytes.
+
+    train_peak_bytes, peak_bytes: memory of `zkdl train` and of proving; disk_bytes: scratch files while proving.
+    """
 
     steps: int
     segments: int
@@ -57,6 +67,7 @@ class Estimate:
     prove_s_per_step: float
     prove_s: float
     one_time_s: float
+    train_peak_bytes: int
     peak_bytes: int
     disk_bytes: int
     proof_bytes: int
@@ -74,7 +85,8 @@ class Estimate:
             ("prove, per step", f"{self.prove_s_per_step * 1e3:.0f} ms"),
             ("prove, all steps", f"{self.prove_s:.1f} s"),
             ("once per dataset", f"{self.one_time_s:.1f} s (commitment, certificate, data proof)"),
-            ("peak memory", f"{self.peak_bytes / 2**30:.2f} GiB"),
+            ("memory, training", f"{self.train_peak_bytes / 2**30:.2f} GiB"),
+            ("memory, proving", f"{self.peak_bytes / 2**30:.2f} GiB"),
             ("scratch on disk", f"{self.disk_bytes / 2**30:.2f} GiB"),
             ("proof", f"{self.proof_bytes / 2**20:.1f} MiB"),
             ("soundness", f"2^-{self.soundness_bits:.1f} per query, 2^-{self.run_bits:.1f} summed over the run"),
@@ -110,8 +122,8 @@ def planned_segment(run: RunStatement, steps: int, scales: Scales | None = None)
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds on this machine: per element of a kernel, per float64 product, per int64 of a NumPy pass and of np.unique,
-    per byte of memory that the process has not had before, and for one multiplication in K by the interpreter."""
+    """Seconds on this machine: per element of a kernel, per multiply-add of a step of training, per int64 of a NumPy
+    pass, per byte of memory that the process has not had before, and for one multiplication in K by the interpreter."""
 
     encoded: float
     hashed_byte: float
@@ -136,11 +148,38 @@ def _time(work: Callable[[], object]) -> float:
 
 
 def _fresh(peak: int) -> float:
-    """Once only: on a virtual machine the first touch of a page costs far more than any later one."""
+    """Once only: on a virtual machine the first touch of a page costs far more than any later one.
+
+    In pieces, so that a pause of this process counts as little as the pieces beside it.
+    """
     size = min(max(peak >> 3, LEAST_FRESH_BYTES), MOST_FRESH_BYTES)
-    started = CLOCK()
-    np.empty(size, dtype=np.uint8)[::PAGE] = 1
-    return (CLOCK() - started) / size
+    pages = np.empty(size, dtype=np.uint8)
+    seconds = []
+    for piece in np.array_split(pages[::PAGE], FRESH_PIECES):
+        started = CLOCK()
+        piece[:] = 1
+        seconds.append(CLOCK() - started)
+    longest = FRESH_OUTLIER * float(np.median(seconds))
+    return sum(min(one, longest) for one in seconds) / size
+
+
+def _product_s(backend: Backend, rows: int, widths: Sequence[int]) -> float:
+    """Per multiply-add of the products and updates of one step, in the shapes of the run's own layers."""
+    most = SLOW_SIDE if backend.name == "reference" else MOST_SIDE
+    shapes = Counter((min(a, most), min(b, most)) for a, b in itertools.pairwise(widths))
+    rng = np.random.default_rng(2)
+    seconds, count = 0.0, 0
+    for (inputs, outputs), layers in shapes.items():
+        matrix = rng.integers(-(1 << WEIGHT_BITS), 1 << WEIGHT_BITS, (inputs, outputs)).astype(np.float64)
+        left, right = (rng.integers(-VALUE, VALUE, (rows, width)) for width in (inputs, outputs))
+        narrow = left.astype(np.int32), right.astype(np.int32)
+        seconds += layers * (
+            _time(partial(backend.integer_product, left, matrix))
+            + _time(partial(backend.integer_product, right, matrix, True))
+            + _time(partial(backend.subtract_products, matrix, *narrow, 1))
+        )
+        count += 3 * layers * rows * matrix.size
+    return seconds / count
 
 
 def _interpret() -> Ext:
@@ -172,12 +211,19 @@ def _streamed_s(backend: Backend, size: int) -> float:
     return _time(work)
 
 
-def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14, peak: int = 0) -> Rates:
+def measure_rates(
+    backend: Backend,
+    leaves: int = 1 << 16,
+    log_domain: int = 14,
+    peak: int = 0,
+    batch: int = 64,
+    widths: Sequence[int] = (256, 256),
+) -> Rates:
     """Run each hot kernel on a part of the real size, up to what takes a fraction of a second.
 
     Args:
         leaves, log_domain: of the proof; larger arrays leave the caches, and longer transforms cost more per element.
-        peak: bytes the proof will need.
+        peak: bytes the proof will need. batch, widths: batch and widths of the network.
     """
     rng = np.random.default_rng(0)
     slow = backend.name != "native"
@@ -196,7 +242,6 @@ def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14,
     bind = _time(lambda: backend.fraction_bind(table, table, table[0]))
     wide = rng.integers(-1000, 1000, (64, 1 << 14)).astype(np.int32)
     numbers = rng.permutation(size).astype(np.int64)
-    left, right = rng.random((64, 256)), rng.random((256, 256))
     return Rates(
         encoded=_time(lambda: backend.encode(rows, random, domain)) / code.size,
         hashed_byte=_time(lambda: backend.hash_columns(code, salts)) / ((8 * len(code) + LEAF_BYTES) * domain),
@@ -204,7 +249,7 @@ def measure_rates(backend: Backend, leaves: int = 1 << 16, log_domain: int = 14,
         # the rounds of a layer twice its elements, and two layers are folded to a quarter before they are stored.
         leaf=_streamed_s(backend, size) / size + (layer / 2 + 2 * (round_ + bind)) / size,
         folded=_time(lambda: backend.vecmat(weights, wide)) / wide.size,
-        product=_time(lambda: left @ right) / (left.size * right.shape[1]),
+        product=_product_s(backend, batch, widths),
         passed=_time(lambda: numbers + numbers) / size,
         fresh=_fresh(peak),
         interpreted=_time(_interpret) / 1000,
@@ -234,7 +279,11 @@ def _step_s(public: SegmentPublic, rates: Rates) -> float:
     run = public.run
     weights = run.weight_count
     rows = 1 << public.layout.log_batch
-    step = PRODUCTS * rows * weights * rates.product + PASSES_PER_WEIGHT * weights * rates.passed
+    # Forward, update, and backward but in the first layer; a weight that is too wide for one limb is multiplied in two.
+    limbs = 1 if run.format.weight_frac <= ONE_LIMB else 2
+    first = run.widths[0] * run.widths[1]
+    products = rows * (limbs * (2 * weights - first) + weights)
+    step = products * rates.product + PASSES_PER_WEIGHT * weights * rates.passed
     step += PASSES_PER_UNIT * rows * sum(run.widths) * rates.passed
     return step + PYTHON_PER_STEP_LAYER * run.L * rates.interpreted
 
@@ -309,13 +358,14 @@ def estimate(
     limit = machine_bytes() if max_memory is None else max_memory
     plan = memory_plan(run, public, segments, limit, parameters)
     peak, certificate_peak = plan.memory_bytes, plan.sections["data"].memory
-    rates = measure_rates(backend, public.layout.leaves.leaves, public.layout.code.log_domain, peak)
+    leaves, log_domain = public.layout.leaves.leaves, public.layout.code.log_domain
+    rates = measure_rates(backend, leaves, log_domain, peak, run.batch, run.widths)
     # The dataset is committed to when training begins and again when proving begins, each time in a fresh process; its code
     # is encoded once more for the data proof.
     data = public.dataset.code
     committed = _commit_s(data, rates) + 8 * data.rows * data.domain * rates.fresh
     one_time = 2 * (committed + _open_s(data, rates)) + data.rows * data.domain * rates.encoded
-    one_time += segments * PYTHON_TO_VERIFY * rates.interpreted
+    one_time += (segments * PYTHON_TO_VERIFY + 2 * PYTHON_TO_START) * rates.interpreted
     one_time += _lookups_s(certificate.leaves, rates) + (PYTHON_TO_COMMIT + PYTHON_TO_OPEN) * rates.interpreted
     pads = public.pad_shape().code
     codes = [public.layout.code, public.link, public.layout.weights.code, public.layout.weights.code, pads]
@@ -337,6 +387,7 @@ def estimate(
         prove_s_per_step=per_segment / steps,
         prove_s=segments * per_segment + first,
         one_time_s=one_time,
+        train_peak_bytes=training_bytes(run),
         peak_bytes=peak,
         disk_bytes=plan.disk_bytes,
         proof_bytes=size,

@@ -17,9 +17,9 @@ from zkdl.backend.base import Backend
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import dataset_root, weights_root
 from zkdl.errors import Rejected, UsageError
+from zkdl.proof.chain import complete, every_example
 from zkdl.proof.format import Header
 from zkdl.proof.revealed import PROOF_FIELD, STATEMENT_FIELD, commitment_key, read_tensors
-from zkdl.statement.run import RunStatement
 
 
 def _matches(expected: Any, found: Any) -> bool:
@@ -31,9 +31,19 @@ def _matches(expected: Any, found: Any) -> bool:
     return type(expected) is type(found) and bool(expected == found)
 
 
-def check_expected(run: RunStatement, expect: Mapping[str, Any]) -> None:
-    """Fields of the run statement must have these values. Raises Rejected, UsageError for an unknown field."""
-    found = run.to_json()
+def check_expected(header: Header, expect: Mapping[str, Any]) -> None:
+    """Fields of the run statement, and how much of the run is proven, must have these values.
+
+    Args:
+        expect: besides the fields, `complete` (all planned steps are proven) and `every_example`, both boolean.
+    Raises Rejected, UsageError for an unknown field.
+    """
+    run, segments = header.run, header.segments
+    found = {
+        **run.to_json(),
+        "complete": complete(run, segments),
+        "every_example": every_example(run, segments),
+    }
     for key, value in expect.items():
         if key not in found:
             raise UsageError("the expected statement names a field that does not exist", code="EXPECT_FIELD", field=key)

@@ -34,6 +34,9 @@ CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 LEAST_WINDOW_BYTES = 64 << 20
 # Measured: what lies between freed blocks and cannot be used again; what kernels map between two looks at the window.
 FRAGMENTED, OVERSHOOT_BYTES = 1.1, 48 << 20
+# Measured, of training: bytes of the process; the data in units of themselves, while they are written and while steps run;
+# bytes per weight and per value of a layer.
+TRAINER_BYTES, DATA_WRITTEN, DATA_KEPT, PER_WEIGHT, PER_VALUE = 58 << 20, 2.5, 2.0, 68, 78
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,13 @@ def machine_bytes() -> int:
     except (OSError, ValueError):
         pass  # no such file, or the word "max"
     return whole * 9 // 10
+
+
+def training_bytes(run: RunStatement) -> int:
+    """Memory of `zkdl train`: the caller's data and those of the run directory, then the weights in all their forms."""
+    data = _data(run)
+    steps = DATA_KEPT * data + PER_WEIGHT * run.weight_count + PER_VALUE * run.batch * sum(run.widths)
+    return int(TRAINER_BYTES + max(DATA_WRITTEN * data, steps))
 
 
 def code_bytes(code: CodeShape, level: Level) -> int:

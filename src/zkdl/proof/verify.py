@@ -26,7 +26,7 @@ from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.errors import MalformedProof, NotProvable, Rejected, ResourceError, VersionError
 from zkdl.proof import certificate, data_proof
 from zkdl.proof.certificate import CertificateLayout
-from zkdl.proof.chain import check_chain
+from zkdl.proof.chain import check_chain, complete, every_example
 from zkdl.proof.data_claims import SegmentLink
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.description import describe
@@ -81,7 +81,12 @@ class Verified:
     @property
     def complete(self) -> bool:
         """All planned steps are proven."""
-        return self.whole_chain and self.segments[-1].first_step + self.segments[-1].steps == self.run.steps
+        return complete(self.run, self.segments)
+
+    @property
+    def every_example(self) -> bool:
+        """By the statement, each committed example was used in a proven step at least once."""
+        return every_example(self.run, self.segments)
 
     @property
     def soundness_bits(self) -> float:
@@ -251,7 +256,7 @@ def verify(
         weights: safetensors file written by `--reveal-weights`; must be the proven final weights.
         data, data_key: the dataset as quantised integers and its key; must be the committed dataset. A function gets the
             statement, once its rules have been checked, and returns the dataset.
-        expect: fields of the run statement that must have these values.
+        expect: fields of the run statement that must have these values; also `complete` and `every_example`, as of `Verified`.
         parameter_sets: names that are accepted; the command line always uses the built-in ones.
 
     Raises: Rejected, MalformedProof, VersionError, UsageError, ResourceError.
@@ -269,7 +274,7 @@ def verify(
         parameters = parameter_sets[name]
         check_statement(header)
         if expect is not None:
-            check_expected(header.run, expect)
+            check_expected(header, expect)
             checked.append("expected")
         check_length(stream, header)
         sections = _Sections(header, parameters, backend)

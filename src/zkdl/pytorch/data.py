@@ -177,6 +177,8 @@ def _whole_labels(labels: NDArray[Any]) -> NDArray[Any]:
         if np.array_equal(labels, np.eye(labels.shape[1])[found]):
             return found
     what = f"targets of shape {labels.shape[1:]} and type {labels.dtype} that are no classes"
+    if labels.dtype.kind in "OSU":
+        raise _Refused(what, "Number the classes from 0; for a datasets.Dataset, class_encode_column(label) does it")
     raise _Refused(
         what, "Give each example one class: a whole number, or a row with one 1; regression is not covered yet"
     )
@@ -189,6 +191,10 @@ def read_examples(dataset: Any, columns: Columns | None = None, name: str = "loa
         what = "the dataset has no length, or no rows by number"
         fix = "Give a map-style dataset, with __len__ and __getitem__"
         return Examples(None, None, [Problem(Category.NEVER, name, kind, what, fix, place)])
+    if isinstance(dataset, Mapping):
+        what = f"this is no dataset but a mapping of {', '.join(map(str, dataset))}"
+        fix = f"Give one of them: dataset[{next(iter(dataset), 'train')!r}]"
+        return Examples(None, None, [Problem(Category.MODE, name, kind, what, fix, place)])
     features, labels = None, None
     try:
         with _same_randomness():

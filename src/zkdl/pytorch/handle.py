@@ -48,8 +48,10 @@ class TorchRun:
         from_model: bool,
         columns: Columns | None,
     ) -> None:
-        self.run, self.x, self.y = run, x, y
-        self.differences = differences
+        self.run: Run = run
+        self.x: NDArray[Any] = x
+        self.y: NDArray[Any] = y
+        self.differences: Differences = differences
         self._layers, self._template = layers, template
         self._from_model, self._columns = from_model, columns
         self._weight_frac = run.configuration.weight_frac

@@ -27,6 +27,7 @@ from zkdl.reference.transcript import Invalid, Section, malformed
 
 MAGIC, VERSION, MAX_HEADER = b"ZKDLPROF", 1, 2**24
 PROTOCOL = "zkdl/run/1"
+COMPLETE, EVERY_EXAMPLE = "complete", "every_example"
 
 
 @dataclass
@@ -96,9 +97,22 @@ def check_length(source: BinaryIO, header: Header) -> None:
             raise malformed("the file has another length than its header says", code)
 
 
-def expect(run: Run, wanted: dict[str, Any]) -> None:
-    """The fields of the run statement that the caller knows."""
-    if not contains(json.loads(run.raw), wanted):
+def used_in_full(run: Run, segments: list[Segment]) -> bool:
+    """Whether one whole epoch is among the steps of the chain, and its batches hold all examples."""
+    start, end = segments[0].first_step, segments[-1].first_step + segments[-1].steps
+    missed = (-start) % run.epoch_steps
+    return end - start - missed >= run.epoch_steps and run.epoch_steps * run.batch >= run.examples
+
+
+def coverage(run: Run, segments: list[Segment]) -> dict[str, bool]:
+    """How much of the run is in the chain, under the names that a caller may expect."""
+    proven = sum(segment.steps for segment in segments)
+    return {COMPLETE: proven == run.steps, EVERY_EXAMPLE: used_in_full(run, segments)}
+
+
+def expect(run: Run, segments: list[Segment], wanted: dict[str, Any]) -> None:
+    """What the caller knows of the run statement, and how much of the run is to be proven."""
+    if not contains({**json.loads(run.raw), **coverage(run, segments)}, wanted):
         raise Invalid("EXPECTED_STATEMENT", "the proof is for another statement than expected")
 
 
@@ -120,7 +134,7 @@ def verify(source: BinaryIO, wanted: dict[str, Any] | None = None) -> Verified:
         segment.check_size(run)
     run.check()
     check_chain(run, segments)
-    expect(run, wanted or {})
+    expect(run, segments, wanted or {})
     check_length(source, header)
     found: list[Security] = []
     results: list[SegmentResult] = []
@@ -174,6 +188,8 @@ def report(verified: Verified) -> str:
         )
     if end < run.steps:
         lines.append("Not all planned steps are in this proof.")
+    if not used_in_full(run, segments):
+        lines.append("Some of the committed examples may have been used in none of these steps.")
     if run.beacon is None:
         lines.append("No beacon: the prover could have searched for a favourable order of the examples.")
     else:
@@ -200,7 +216,9 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("zkdl-refverify", description="Verify a zkdl proof. Exit status: 0 valid, 1 rejected, "
         "2 wrong arguments or files, 3 no proof of a supported format.")  # fmt: skip
     parser.add_argument("proof", metavar="PROOF", help="the proof; - reads a pipe")
-    parser.add_argument("--expect", metavar="FILE", help="JSON object with fields that the run statement must have")
+    parser.add_argument(
+        "--expect", metavar="FILE", help="JSON object: fields of the statement, complete, every_example"
+    )
     parser.add_argument("--weights", metavar="FILE", help="revealed weights that must be the proven ones")
     parser.add_argument("--data", metavar="FILE", help=".npz or .csv file that must hold the committed data")
     parser.add_argument("--data-key", metavar="FILE", help="key of the commitment to the data")
@@ -213,7 +231,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
 def read_expected(path: str) -> dict[str, Any]:
     with open(path, "rb") as file:
         wanted = json.load(file)
-    if not isinstance(wanted, dict) or set(wanted) - set(get_type_hints(Run)):
+    if not isinstance(wanted, dict) or set(wanted) - {*get_type_hints(Run), COMPLETE, EVERY_EXAMPLE}:
         raise InputError(f"{path} holds something else than fields of a run statement")
     return wanted
 

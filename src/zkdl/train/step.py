@@ -73,7 +73,7 @@ def requantise(product: Int, requant: Requant, step: int, layer: int, direction:
     if int(high.min()) < 0 or int(high.max()) >> requant.top_bits:
         raise OutOfRange(
             "a value left the range of its top limb",
-            hint="lower the learning rate or raise headroom_bits",
+            hint="lower the learning rate, scale the features down, or raise headroom_bits",
             step=step,
             layer=layer,
             direction=direction,

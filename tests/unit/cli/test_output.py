@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from zkdl import errors
-from zkdl.cli.main import VERBS, cli
+from zkdl.cli.main import cli
 from zkdl.cli.output import Output, verb
+from zkdl.cli.verbs import VERBS
 
 FAILURES = [
     (errors.Rejected("no", code="WEIGHTS"), 1, "WEIGHTS"),

@@ -35,6 +35,14 @@ def test_a_rate_that_rounds_far_is_told() -> None:
     assert "learning rate as stated to 33 %" in verified(schedule=((0, rate),)).describe()
 
 
+def test_examples_that_no_step_used_are_told() -> None:
+    run, steps = tiny_run().run, tiny_run().segment.steps
+    few = verified(examples=run.batch * steps + 1)
+    assert not few.every_example and "may have been used in none of the steps" in few.describe()
+    enough = verified(examples=run.batch * steps)
+    assert enough.every_example and "may have been used in none" not in enough.describe()
+
+
 def test_a_beacon_does_not_silence_the_caveat() -> None:
     assert "had no beacon" in verified().describe()
     with_beacon = verified(beacon="00")

@@ -160,6 +160,11 @@ def test_expected_statement(first: RunDirectory) -> None:
         run = read_header(stream).run
     found = verify(path, parameter_sets=SETS, expect={"data_root": run.data_root, "batch": 8})
     assert found.checked == ["expected"]
+    verify(path, parameter_sets=SETS, expect={"complete": found.complete, "every_example": found.every_example})
+    for key, value in (("complete", not found.complete), ("every_example", not found.every_example), ("complete", 1)):
+        with pytest.raises(Rejected) as refused:
+            verify(path, parameter_sets=SETS, expect={key: value})
+        assert (refused.value.code, refused.value.where) == ("EXPECTED_STATEMENT", {"field": key})
     with pytest.raises(Rejected) as caught:
         verify(path, parameter_sets=SETS, expect={"batch": 16})
     assert caught.value.code == "EXPECTED_STATEMENT"
