@@ -1,4 +1,6 @@
-"""The simulators of a segment's proof, of a certificate and of a data proof: they know the statement and the challenges, no witness.
+"""The simulators of a segment's proof, of a certificate and of a data proof.
+
+They know the statement and the challenges, no witness.
 
 Masked scalars, row messages and opened columns are uniform. y is uniform with the sum that the constraints
 require. Columns of the masks are what the verifier's equations make of the rest, other leaves are random.
@@ -9,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.zero_knowledge.fixed import FixedTranscript, InventingChannel
-from zkdl.algebra.extension import ONE, Array, Ext, scalar
+from zkdl.algebra.extension import ONE, ZERO, Array, Ext, scalar
 from zkdl.backend.base import Backend
 from zkdl.commitment import merkle
 from zkdl.commitment import pads as pad_commitment
@@ -100,11 +102,14 @@ class Inventor:
         weights = transcript.challenges("pads/constraints", len(self.ledger.constraints))
         test = self.channel.receive_elements("pads/test", (shape.code.dimension, 2))
         forms, required = pad_commitment._linear_form(self.backend, shape, self.ledger.constraints, weights)
+        public = pad_commitment.public_terms(self.ledger.constraints, weights)
+        for pad, value in enumerate(self.ledger.public_values(), start=1):
+            required = required + public.get(-pad, ZERO) * value
         y = self.channel.elements((shape.message, 2))
         others = scalar(self.backend.k_sum(np.ascontiguousarray(y[shape.code.row :: shape.code.row])))
         y[0] = (required * Ext(shape.code.row).inverse() - others).array()
         self.channel.keep("pads/linear", y.astype("<u8").tobytes())
-        return pad_commitment.PendingPads(shape, self.pad_root, test_weights, forms, test, y)
+        return pad_commitment.PendingPads(shape, self.pad_root, test_weights, forms, test, y, required, {})
 
     def _open(self, tree: Tree, indices: Indices) -> bytes:
         """Append opened columns and their paths; returns the root."""
