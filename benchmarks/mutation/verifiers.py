@@ -53,7 +53,8 @@ REFERENCE = [
     )
 ]
 REFERENCE += [
-    f"zkdl.reference.{name}" for name in ("revealed", "segment", "soundness", "statement", "training", "transcript", "verifier")
+    f"zkdl.reference.{name}"
+    for name in ("revealed", "segment", "soundness", "statement", "training", "transcript", "verifier")
 ]
 LEFT_OUT = frozenset(
     {

@@ -33,7 +33,8 @@ FORMATS = RunFormat(
 def statement(data_root: str, parameter_set: str, hidden: int) -> tuple[RunStatement, SegmentStatement]:
     """A run from the seed with two hidden layers of this width, and its first segment."""
     run = RunStatement(
-        run_id="ab" * 32, widths=(2, hidden, hidden, 2), bias=(True,) * 3, loss="mse", batch=2, examples=4, steps=1, last_batch="keep",
+        run_id="ab" * 32, widths=(2, hidden, hidden, 2), bias=(True,) * 3, loss="mse", batch=2, examples=4, steps=1,
+        last_batch="keep",
         schedule=((0, 1 << 31),), format=FORMATS, activation_frac_interval=(0, 8), gradient_frac_interval=(0, 8),
         init_seed="cd" * 32, init_root=None, init_weight_bound=(0,) * 3, init_bias_bound=(0,) * 3, data_root=data_root,
         data_budget=2, weights_budget=2, parameter_set=parameter_set, beacon=None,

@@ -100,7 +100,9 @@ def _sections(
     return parts
 
 
-def _make_trees(backend: Backend, parts: dict[str, Inventor], places: dict[Place, list[str]], seed: int) -> dict[str, Tree]:
+def _make_trees(
+    backend: Backend, parts: dict[str, Inventor], places: dict[Place, list[str]], seed: int
+) -> dict[str, Tree]:
     channel, codes, positions = InventingChannel(seed), dict[str, CodeShape](), dict[str, list[np.ndarray]]()
     for (section, name), found in places.items():
         part = parts[section]

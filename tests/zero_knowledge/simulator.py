@@ -35,7 +35,9 @@ CERTIFIED = ("target", "own")
 class Tree:
     """A commitment of which some columns are opened: random digests are at all other leaves."""
 
-    def __init__(self, backend: Backend, channel: InventingChannel, code: CodeShape, at: Indices, columns: Array) -> None:
+    def __init__(
+        self, backend: Backend, channel: InventingChannel, code: CodeShape, at: Indices, columns: Array
+    ) -> None:
         self.at, self._columns = at, columns
         self.salts = np.frombuffer(channel.bytes(32 * len(at)), dtype=np.uint8).reshape(-1, 32)
         leaves = np.frombuffer(channel.bytes(32 * code.domain), dtype=np.uint8).reshape(-1, 32).copy()

@@ -66,7 +66,9 @@ def _array(elements: tuple[tuple[int, int], ...]) -> Array:
 # ---- a hidden claim and a masked sumcheck
 
 
-def _sumcheck_views(backend: ReferenceBackend, witness: tuple[int, int], r: Ext, one_pad: bool = False) -> Counter[View]:
+def _sumcheck_views(
+    backend: ReferenceBackend, witness: tuple[int, int], r: Ext, one_pad: bool = False
+) -> Counter[View]:
     """Hidden sum of two entries times public weights, one round, for every value of all pads."""
     count = quadratic_pads(1) + PadCount(singles=1)
     table = np.array([[witness[0], 1], [witness[1], 2]], dtype=np.uint64)
