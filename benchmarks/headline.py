@@ -2,12 +2,12 @@
 
     python tools/fetch_datasets.py cifar10
     python -m benchmarks.headline [--steps 16 64 256] [--width 1024] [--depth 8] [--rate R] [--examples N]
-        [--max-memory BYTES] [--json FILE]
+        [--max-memory BYTES] [--device cuda] [--json FILE]
 
 Every T runs in a process of its own. Two segments are trained and proven; the figures are those of the second one, a middle
 segment of a chain. Everything that every segment costs is in the prover's figure: re-execution, commitments of the witness
 and of the weights at the end, all reductions, all openings. What comes once per dataset is reported apart. PyTorch must be
-installed.
+installed. On a GPU the same run also tells what the GPU can do and what the prover got of it, see `gpu.py`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from typing import Any  # noqa: E402 - as above
 
 import numpy as np  # noqa: E402 - as above
 
+from benchmarks import gpu  # noqa: E402 - as above
+from zkdl.backend.device_backend import DeviceBackend  # noqa: E402 - as above
 from zkdl.backend.scratch import IN_MEMORY  # noqa: E402 - as above
-from zkdl.backend.select import get_backend  # noqa: E402 - as above
+from zkdl.backend.select import describe, get_backend, get_prover_backend  # noqa: E402 - as above
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet  # noqa: E402 - as above
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights  # noqa: E402 - as above
 from zkdl.configuration import from_values  # noqa: E402 - as above
@@ -82,23 +84,27 @@ class Phases:
         self._phase = phase
 
 
-def torch_step_s(widths: list[int], steps: int, rate: float) -> float:
-    """One float32 SGD step in PyTorch, two threads, median."""
+def torch_step_s(widths: list[int], steps: int, rate: float, device: str = "cpu") -> float:
+    """One float32 SGD step in PyTorch on two threads or on the GPU, median."""
     import torch
 
     torch.set_num_threads(int(machine.THREADS))
     layers: list[torch.nn.Module] = []
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1])
+    model = torch.nn.Sequential(*layers[:-1]).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-    x, y = torch.rand(BATCH, widths[0]), torch.randint(0, CLASSES, (BATCH,))
+    x = torch.rand(BATCH, widths[0], device=device)
+    y = torch.randint(0, CLASSES, (BATCH,), device=device)
+    wait = torch.cuda.synchronize if device != "cpu" else lambda: None
     seconds, clock = [], Clock()
     for _ in range(steps):
+        wait()
         clock()
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
+        wait()
         seconds.append(clock())
     return float(np.median(seconds))
 
@@ -114,7 +120,8 @@ class Bench:
 
     def __init__(self, arguments: argparse.Namespace, steps: int) -> None:
         keep_freed_memory()
-        self.backend = get_backend(None, int(machine.THREADS))
+        self.device = arguments.device
+        self.backend = get_prover_backend(arguments.device, None, int(machine.THREADS))
         self.data = load(arguments.data, arguments.examples)
         self.widths = [self.data.features.shape[1], *[arguments.width] * arguments.depth, CLASSES]
         self.steps, self.rate = steps, arguments.rate
@@ -155,7 +162,7 @@ class Bench:
 
     def _measure(self) -> dict[str, Any]:
         found, clock = self.found, Clock()
-        found["torch_step_s"] = torch_step_s(self.widths, 40, self.rate)
+        found["torch_step_s"] = torch_step_s(self.widths, 40, self.rate, self.device)
         trainer = Trainer(self.run, self.data.features, self.data.labels, self.steps)
         segments = trainer.segments()
         first, weights_in = next(segments)
@@ -186,7 +193,11 @@ class Bench:
         found["peak_rss_bytes"] = machine.peak_rss_bytes()
         found["proof_bytes"] = len(proof)
         found["soundness_bits"] = segment_report(public).bits
-        for name, backend in (("verify_s", self.backend), ("verify_numpy_s", get_backend("numpy"))):
+        if isinstance(self.backend, DeviceBackend):
+            found["device"] = describe(self.backend)
+            found["device_bytes"] = getattr(self.backend.device, "held_bytes", 0)
+            found["ceilings"], found["achieved"] = gpu.ceilings(self.backend), gpu.achieved(found)
+        for name, backend in (("verify_s", self.backend.local), ("verify_numpy_s", get_backend("numpy"))):
             clock()
             verify_segment(public, io.BytesIO(proof), backend, None)
             found[name] = clock()
@@ -224,7 +235,7 @@ class Bench:
         self.found["genesis_prover_s_per_step"] = clock() / self.steps
         public = segment_public(self.run, segment, self.parameters)
         clock()
-        verify_segment(public, io.BytesIO(proof), self.backend, initial_weights(self.run))
+        verify_segment(public, io.BytesIO(proof), self.backend.local, initial_weights(self.run))
         self.found["genesis_verify_s"] = clock()
 
     def _sizes(self, public: SegmentPublic, segment: SegmentStatement) -> None:
@@ -283,6 +294,9 @@ def table(runs: list[dict[str, Any]]) -> str:
     for phase in runs[0]["ns_per_unit"]:
         cells = (f"{run['ns_per_unit'][phase]:.0f} ns" for run in runs)
         lines.append(f"| per unit: {phase} | " + " | ".join(cells) + " |")
+    if "ceilings" in runs[0]:
+        lines.append("| GPU memory held | " + " | ".join(f"{run['device_bytes']:.2e} B" for run in runs) + " |")
+        lines.append(gpu.table(runs))
     return "\n".join(lines)
 
 
@@ -298,6 +312,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, help="use only so many images")
     parser.add_argument("--max-memory", type=int, help="bytes; what needs more goes to disk")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for that")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N; PyTorch's step runs there too")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -309,7 +324,7 @@ def main() -> None:
     given += ["--bits", str(arguments.bits), "--rate", str(arguments.rate)]
     given += ["--examples", str(arguments.examples)] if arguments.examples else []
     given += ["--max-memory", str(arguments.max_memory)] if arguments.max_memory else []
-    given += ["--scratch", str(arguments.scratch)]
+    given += ["--scratch", str(arguments.scratch), "--device", arguments.device]
     for steps in arguments.steps:
         command = [sys.executable, "-m", "benchmarks.headline", "--inside", "--steps", str(steps), *given]
         with tempfile.TemporaryFile("w+") as out:

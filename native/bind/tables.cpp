@@ -1,4 +1,6 @@
 // Tables over K: sums, eq, outer products, binding.
+#include <algorithm>
+
 #include "arrays.h"
 #include "parallel.h"
 #include "zkdl/elementwise.kernel.h"
@@ -88,6 +90,23 @@ void bind_table(Extensions table, Scalar r, ExtensionsOut out, unsigned threads)
     });
 }
 
+void running_difference(Extensions start, In<u64, 3> updates, In<u64, 1> factors, Out<u64, 3> out, unsigned threads) {
+    const u64 rows = updates.shape(0), steps = updates.shape(1), count = factors.shape(0);
+    require(updates.shape(2) == 2 && start.shape(0) == rows, "start and updates must fit each other");
+    require(out.shape(0) == rows && out.shape(1) == steps && out.shape(2) == 2, "out must have the shape of updates");
+    require(count <= steps, "there must be at most one factor per step");
+    thread_count(threads);
+    const Extension* from = extensions(start);
+    const auto* changes = reinterpret_cast<const Extension*>(updates.data());
+    const u64* times = factors.data();
+    auto* to = reinterpret_cast<Extension*>(out.data());
+    const nb::gil_scoped_release release;
+    parallel_for(rows, std::max<u64>(1, kGrain / std::max<u64>(1, steps)), threads, [&](u64 begin, u64 end) {
+        for (u64 i = begin; i < end; ++i)
+            running_difference_at(from[i], changes + i * steps, times, count, steps, to + i * steps);
+    });
+}
+
 }  // namespace
 
 void bind_tables(nb::module_& m) {
@@ -99,6 +118,9 @@ void bind_tables(nb::module_& m) {
     define_axpy<i32>(m);
     define_axpy<i64>(m);
     define_axpy<u64>(m);
+    m.def("running_difference", &running_difference, "start"_a.noconvert(), "updates"_a.noconvert(),
+          "factors"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+          "out (d, T, 2): start (d, 2) minus the sums so far of factors (t,) times updates (d, T, 2).");
     m.def("bind", &bind_table, "table"_a.noconvert(), "r"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
           "out (m, 2) = t[2i] + r*(t[2i+1] - t[2i]), table (2m, 2).");
 }

@@ -7,6 +7,7 @@ run.fit(x, y, epochs=2); run.prove("run.zkproof"); print(zkdl.verify("run.zkproo
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import weakref
@@ -18,7 +19,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from zkdl.allowance import Allowance, parse_bytes, parse_seconds
-from zkdl.backend.select import get_backend
+from zkdl.backend.select import AUTO, describe, get_prover_backend
 from zkdl.checking import CheckReport, check_allowance, check_run, plan_run
 from zkdl.configuration import Configuration
 from zkdl.datasets import Dataset, FeatureRule, quantise
@@ -64,6 +65,7 @@ class Run:
         initial_bound: public bound of given initial weights in real units; None takes a fixed policy.
         directory: where the run lives and resumes from; None keeps it in a temporary folder.
         backend, threads: "native", "numpy" or "reference"; None takes the fastest there is.
+        device: what proves: "cpu", "cuda" or "cuda:1", or "auto" for the first GPU if there is one; the logger "zkdl" tells.
         max_memory, max_time: what training and proving may take, such as "8GiB" and "2h", or in bytes and seconds. By the
             forecast, `check`, `estimate`, `fit` and `prove` raise ResourceError(MEMORY, TIME) before they start.
     """
@@ -88,6 +90,7 @@ class Run:
         directory: Path | str | None = None,
         backend: str | None = None,
         threads: int | None = None,
+        device: str = AUTO,
         max_memory: int | str | None = None,
         max_time: float | str | None = None,
     ) -> None:
@@ -99,7 +102,8 @@ class Run:
             max_memory=None if max_memory is None else parse_bytes(max_memory, "max_memory"),
             max_time=None if max_time is None else parse_seconds(max_time, "max_time"),
         )  # fmt: skip
-        self.backend = get_backend(backend, threads)
+        self.backend = get_prover_backend(device, backend, threads)
+        logging.getLogger("zkdl").info("device: %s", describe(self.backend))
         if directory is None:
             directory = tempfile.mkdtemp(prefix="zkdl-")
             weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)

@@ -8,6 +8,7 @@ unrelated masks and counts as one more opening.
 from __future__ import annotations
 
 import hashlib
+from threading import Lock
 
 from zkdl import __version__
 from zkdl.errors import ResourceError, UsageError
@@ -43,6 +44,7 @@ class Openings:
         self._directory = directory
         self._run = run
         self._journal = directory.journal()
+        self._lock = Lock()
         proven = sum(path.stem.startswith("data") for path in (directory.path / "sections").glob("*.bin"))
         if self._journal.used(run.data_root) < proven:
             raise UsageError(
@@ -67,8 +69,9 @@ class Openings:
 
     def reserve(self, name: str, digest: bytes, roots: list[tuple[str, int]]) -> None:
         """Spend one opening of each (root, budget) on a section. Raises ResourceError(BUDGET)."""
-        for root, budget in roots:
-            self._journal.reserve(root, self.proof_id(name, digest), budget)
+        with self._lock:
+            for root, budget in roots:
+                self._journal.reserve(root, self.proof_id(name, digest), budget)
 
     def _is_paid(self, name: str, digest: bytes) -> bool:
         done = self._directory.section(name).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
 
 Progress = Callable[[str, float], None]
 
@@ -30,6 +31,7 @@ class ProofProgress:
         self._report = report
         self._done = sum(self._shares[name] for name in finished)
         self._last = 0.0
+        self._lock = Lock()
 
     def say(self, what: str) -> None:
         """What is going on between two sections."""
@@ -51,8 +53,10 @@ class ProofProgress:
 
     def finish(self, name: str) -> None:
         """The section is stored."""
-        self._done += self._shares[name]
+        with self._lock:
+            self._done += self._shares[name]
 
     def _tell(self, what: str, done: float) -> None:
-        self._last = min(max(done, self._last), ALMOST)
-        self._report(what, self._last)
+        with self._lock:
+            self._last = min(max(done, self._last), ALMOST)
+            self._report(what, self._last)

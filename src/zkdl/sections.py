@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,14 @@ from zkdl.backend.base import Backend
 from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
-from zkdl.errors import MalformedProof, Rejected, UsageError
+from zkdl.errors import MalformedProof, Rejected, ResourceError, UsageError
 from zkdl.figures import BEFORE, PhaseClock, write_proving
 from zkdl.openings import Openings
 from zkdl.progress import Progress, ProofProgress, quiet
 from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.data_proof import ProverLink, data_proof_layout, statement_bytes
 from zkdl.proof.layout import segment_layout
+from zkdl.proof.plan import longest_on_device
 from zkdl.proof.prove import link_again, prove_data, prove_data_certificate, prove_initial_weights, prove_segment
 from zkdl.proof.public import segment_public
 from zkdl.proof.run_certificates import data_certificate_layout, initial_certificate_layout
@@ -29,6 +30,7 @@ from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
+from zkdl.workers import share_out
 
 VALUES_PER_LEAF = 16  # values of the dataset that are opened in the time of one looked-up value
 
@@ -105,6 +107,7 @@ class SectionProver:
     Args:
         sets: parameter sets to look up names in; None for the built-in ones.
         storage: where the large arrays of each proof go.
+        more: backends beside `backend` that prove segments at the same time.
     """
 
     directory: RunDirectory
@@ -114,6 +117,7 @@ class SectionProver:
     openings: Openings
     sets: dict[str, ParameterSet] | None = None
     storage: Storage = IN_MEMORY
+    more: Sequence[Backend] = ()
     _before: tuple[int, WeightsCommitment] | None = field(default=None, init=False)
 
     def prove(self, segments: list[SegmentStatement], names: list[str], progress: Progress) -> None:
@@ -140,17 +144,24 @@ class SectionProver:
             shown.finish("data")
         # Segments need no more than this of it, and they are what needs the memory.
         dataset = dataset.tree_only()
-        for name in (name for name in missing if name != "data"):
-            with self._remembered(section_file(name, len(segments)), shown.section(name)) as report:
+
+        def prove_one(prover: SectionProver, name: str) -> None:
+            with prover._remembered(name, shown.section(name)) as report:
                 if name == "initial":
-                    self._initial(report)
-                elif name == "dataset":
-                    self._before = None
-                    whole = dataset.with_values(*data, self.directory.key("data"))
-                    self._dataset(segments, whole, data, report)
+                    prover._initial(report)
                 else:
-                    self._segment(name, segments[int(name.removeprefix("segment-"))], data, report)
+                    prover._segment(name, segments[int(name.removeprefix("segment-"))], data, report)
             shown.finish(name)
+
+        provers = [self, *(replace(self, backend=backend, more=()) for backend in self.more)]
+        share_out(provers, [name for name in missing if name not in ("data", "dataset")], prove_one)
+        for prover in provers:
+            prover._before = None
+        if "dataset" in missing:
+            with self._remembered(section_file("dataset", len(segments)), shown.section("dataset")) as report:
+                whole = dataset.with_values(*data, self.directory.key("data"))
+                self._dataset(segments, whole, data, report)
+            shown.finish("dataset")
 
     @contextmanager
     def _remembered(self, name: str, report: Progress, first: str = BEFORE) -> Iterator[Progress]:
@@ -229,7 +240,25 @@ class SectionProver:
         roots = [(segment.w_out.root, budget)]
         if w_in is not None:
             roots.append((segment.w_in.root, budget))
-        self._store(name, digest, roots, prove)
+        with self._told_what_fits(segment):
+            self._store(name, digest, roots, prove)
+
+    @contextmanager
+    def _told_what_fits(self, segment: SegmentStatement) -> Iterator[None]:
+        """A GPU that is too small: say which segments would fit."""
+        try:
+            yield
+        except ResourceError as error:
+            limit = error.where.get("limit_bytes")
+            if error.code != "DEVICE_MEMORY" or not isinstance(limit, int):
+                raise
+            fits = longest_on_device(self.run, segment, limit, self.parameters)
+            hint = "Use --device cpu; finished segments are kept"
+            if fits is not None and fits[0] < segment.steps:
+                steps, needed = fits
+                size = f"{needed / 2**30:.1f} GiB"
+                hint = f"Segments of {steps} steps need about {size}: train with segment_steps = {steps}, or use --device cpu"
+            raise ResourceError(error.message, code=error.code, hint=hint, **error.where) from error
 
     def _link(self, i: int, segment: SegmentStatement, data: Data) -> ProverLink:
         """The link of a finished segment, made again from its section, which is thereby verified."""
@@ -238,7 +267,7 @@ class SectionProver:
         try:
             return link_again(
                 self.run, segment, path.read_bytes(), *data, self.openings.link_key(name),
-                backend=self.backend, parameter_sets=self.sets,
+                backend=self.backend.local, parameter_sets=self.sets,
             )  # fmt: skip
         except (OSError, Rejected, MalformedProof) as error:
             raise UsageError(

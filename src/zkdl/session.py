@@ -9,7 +9,7 @@ segments that are there, so it is stored under their number.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -209,6 +209,7 @@ class Session:
         max_time: float | None = None,
         scratch: Path | None = None,
         progress: Progress = quiet,
+        more: Sequence[Backend] = (),
     ) -> None:
         """Prove the segments up to the latest milestone that have no proof yet and write the container.
 
@@ -216,7 +217,10 @@ class Session:
             max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
             max_time: seconds that the missing sections may take by the forecast; None for any.
             scratch: folder for that, on a disk; None for the run directory.
-        Raises: ResourceError(MEMORY, TIME, BUDGET, DISK_FULL), UsageError when no milestone has been reached.
+            more: backends, each with a device of its own, that prove segments at the same time. Where the proof needs the
+                disk only the session's own backend works.
+        Raises: ResourceError(MEMORY, TIME, BUDGET, DISK_FULL, DEVICE_MEMORY), DeviceError, UsageError when no milestone
+            has been reached.
         """
         check_target(output)
         keep_freed_memory()
@@ -231,7 +235,10 @@ class Session:
                     self._check_time(segments, files, max_memory, max_time)
                 parameters, sets = self._parameters(run), self.parameter_sets
                 with plan.storage(scratch or self.directory.path) as storage:
-                    prover = SectionProver(self.directory, run, parameters, self.backend, openings, sets, storage)
+                    prover = SectionProver(
+                        self.directory, run, parameters, self.backend, openings, sets, storage,
+                        more if storage.scratch is None else (),
+                    )  # fmt: skip
                     prover.prove(segments, names, progress)
             with disk_errors(output):
                 write_container(output, run, segments, list(zip(names, files, strict=True)))

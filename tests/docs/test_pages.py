@@ -15,6 +15,7 @@ NOT_RUN = {
     ("README.md", "MNIST, see benchmarks"): 1,
     ("README.md", "PyTorch, run in docs/pytorch.md"): 1,
     ("CONTRIBUTING.md", "installation"): 1,
+    ("docs/gpu.md", "needs a GPU"): 1,
     ("docs/policy.md", "installation"): 1,
     ("docs/policy.md", "run in tutorials/auditor.md"): 1,
     ("docs/quickstart.md", "installation"): 1,

@@ -16,7 +16,7 @@ needs_native = pytest.mark.skipif(not is_native_available(), reason="no compiled
 NAMES = ["reference", "numpy", pytest.param("native", marks=needs_native)]
 # Integers may come in another type as well.
 ALSO_TAKEN = {("subtract_products", 0, "<f8")}
-ANY_LENGTH = {("product_round", 2), ("hash_columns", 0), ("leaf_round", 6)}
+ANY_LENGTH = {("product_round", 2), ("hash_columns", 0), ("leaf_round", 6), ("running_difference", 2)}
 FREE_STRIDES = {"f_add", "f_sub", "f_mul"}
 REFUSED = (TypeError, ValueError)
 
@@ -150,6 +150,7 @@ def _bindings() -> dict[str, tuple[list[object], list[int]]]:
         "outer": [f(2, 2), f(3, 2), f(6, 2), 1],
         "axpy": [f(4, 2), f(2), i(np.int32, 4), 1],
         "bind": [f(4, 2), f(2), f(2, 2), 1],
+        "running_difference": [f(3, 2), f(3, 4, 2), f(4), f(3, 4, 2), 1],
         "fraction_layer": [f(4, 2), f(4, 2), f(2, 2), f(2, 2), 1],
         "fraction_bind": [f(8, 2), f(2), f(4, 2), 1],
         "product_round": [f(4, 2), f(4, 2), f(2, 2), f(2, 2), 1],

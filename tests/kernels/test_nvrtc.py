@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from zkdl.backend.cupy_device import OPTIONS
+from zkdl.backend.kernel_source import kernel_source
+
 HEADERS = Path(__file__).resolve().parents[2] / "native" / "include" / "zkdl"
 KERNELS = sorted(HEADERS.glob("*.kernel.h"))
 
@@ -33,21 +36,30 @@ def nvrtc() -> ctypes.CDLL:
     return loaded[-1]
 
 
+def launchers_of(text: str) -> list[str]:
+    """Names of the kernels in a header; a name that a macro ends is left out."""
+    return [name for name in re.findall(r"__global__ void (zkdl_\w+)\(", text)]
+
+
 def _compile(nvrtc: ctypes.CDLL, header: str, architecture: str) -> tuple[int, str, bytes]:
-    program = ctypes.c_void_p()
     names = [path.name for path in HEADERS.glob("*.h")]
+    return _build(nvrtc, f'#include "{header}"\n'.encode(), names, architecture)
+
+
+def _build(nvrtc: ctypes.CDLL, source: bytes, names: list[str], architecture: str) -> tuple[int, str, bytes]:
+    program = ctypes.c_void_p()
     sources = [(HEADERS / name).read_bytes() for name in names]
     count = len(names)
     status = nvrtc.nvrtcCreateProgram(
         ctypes.byref(program),
-        f'#include "{header}"\n'.encode(),
+        source,
         b"kernel.cu",
         count,
         (ctypes.c_char_p * count)(*sources),
         (ctypes.c_char_p * count)(*(name.encode() for name in names)),
     )
     assert status == 0
-    options = [b"-std=c++17", f"-arch={architecture}".encode(), b"-default-device"]
+    options = [*(option.encode() for option in OPTIONS), f"-arch={architecture}".encode()]
     status = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
     size = ctypes.c_size_t()
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
@@ -69,9 +81,20 @@ def test_kernels_compile_for_gpus(nvrtc: ctypes.CDLL, header: str, architecture:
     status, log, binary = _compile(nvrtc, header, architecture)
     assert status == 0, log
     assert "warning" not in log, log
-    launchers = re.findall(r"__global__ void (\w+)\(", (HEADERS / header).read_text())
+    launchers = launchers_of((HEADERS / header).read_text())
     assert launchers
     for launcher in launchers:
+        assert launcher.encode() in binary
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+def test_the_text_that_the_backend_compiles(nvrtc: ctypes.CDLL, architecture: str) -> None:
+    """All kernels of this installation in one program, with the options that CuPy passes on."""
+    source = kernel_source()
+    status, log, binary = _build(nvrtc, source.encode(), [], architecture)
+    assert status == 0, log
+    assert "warning" not in log, log
+    for launcher in launchers_of("".join(path.read_text() for path in KERNELS)):
         assert launcher.encode() in binary
 
 

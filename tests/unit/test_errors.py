@@ -65,10 +65,12 @@ def test_exit_statuses_are_documented() -> None:
 
 
 def test_every_code_keyword_belongs_to_an_error_class() -> None:
-    # A helper that takes a code would hide it from the test above.
+    # A helper that takes a code would hide it from the test above. (CuPy calls the text of its kernels code.)
     for path in sorted((ROOT / "src" / "zkdl").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and any(keyword.arg == "code" for keyword in node.keywords):
+                if isinstance(node.func, ast.Attribute) and node.func.attr == "RawModule":
+                    continue
                 assert isinstance(node.func, ast.Name) and node.func.id in CLASSES, f"{path.name}:{node.lineno}"
 
 

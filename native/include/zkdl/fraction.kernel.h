@@ -1,7 +1,7 @@
 // The tree of fractions of LogUp-GKR: p0/q0 + p1/q1 = (p0*q1 + p1*q0) / (q0*q1).
 #pragma once
 
-#include "extension.h"
+#include "launch.h"
 
 namespace zkdl {
 
@@ -91,31 +91,32 @@ ZK_FN Extension fraction_bind_at(const Extension* x, Extension r, u64 r7, u64 j)
 
 }  // namespace zkdl
 
-#ifdef __CUDACC__
+#ifdef ZK_LAUNCHERS
 extern "C" __global__ void zkdl_fraction_layer(const zkdl::Extension* p, const zkdl::Extension* q,
                                                zkdl::Extension* p_out, zkdl::Extension* q_out, zkdl::u64 count) {
-    const zkdl::u64 i = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
+    const zkdl::u64 i = zkdl::thread_index();
     if (i < count) zkdl::fraction_layer_at(p, q, p_out, q_out, i);
 }
 
-// Grid-stride partial sums: every thread writes its own, the caller adds them up.
-extern "C" __global__ void zkdl_fraction_round(const zkdl::Extension* p, const zkdl::Extension* q, zkdl::Extension lam,
-                                               const zkdl::Extension* weights_high, const zkdl::Extension* weights_low,
-                                               zkdl::u64 low_count, zkdl::u64 count, zkdl::Extension* partial) {
-    const zkdl::u64 thread = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    const zkdl::u64 lam7 = zkdl::times_seven(lam.c1);
+// Sums of each block, two per block.
+extern "C" __global__ void zkdl_fraction_round(const zkdl::Extension* p, const zkdl::Extension* q, zkdl::u64 lam0,
+                                               zkdl::u64 lam1, const zkdl::Extension* weights_high,
+                                               const zkdl::Extension* weights_low, zkdl::u64 low_count,
+                                               zkdl::u64 count, zkdl::Extension* partial) {
+    __shared__ zkdl::Extension shared[zkdl::kMaxBlock];
+    const zkdl::Extension lam = {lam0, lam1};
+    const zkdl::u64 lam7 = zkdl::times_seven(lam1);
     zkdl::FractionRound round;
-    for (zkdl::u64 i = thread; i < count; i += static_cast<zkdl::u64>(gridDim.x) * blockDim.x) {
+    for (zkdl::u64 i = zkdl::thread_index(); i < count; i += zkdl::thread_count()) {
         const zkdl::Extension weight = zkdl::multiply(weights_high[i / low_count], weights_low[i % low_count]);
         zkdl::add_round_at(round, p, q, lam, lam7, weight, i);
     }
-    partial[2 * thread] = round.at_zero.value();
-    partial[2 * thread + 1] = round.leading.value();
+    zkdl::write_round(round, shared, partial);
 }
 
-extern "C" __global__ void zkdl_fraction_bind(const zkdl::Extension* x, zkdl::Extension r, zkdl::Extension* out,
+extern "C" __global__ void zkdl_fraction_bind(const zkdl::Extension* x, zkdl::u64 r0, zkdl::u64 r1, zkdl::Extension* out,
                                               zkdl::u64 count) {
-    const zkdl::u64 j = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (j < count) out[j] = zkdl::fraction_bind_at(x, r, zkdl::times_seven(r.c1), j);
+    const zkdl::u64 j = zkdl::thread_index();
+    if (j < count) out[j] = zkdl::fraction_bind_at(x, {r0, r1}, zkdl::times_seven(r1), j);
 }
 #endif

@@ -1,12 +1,13 @@
 // Leaves of LogUp-GKR from the integers that are looked up: they are computed where they are needed and never stored.
 #pragma once
 
-#include "extension.h"
 #include "fraction.kernel.h"
 
 namespace zkdl {
 
 constexpr int kLeafFields = 3;
+// Sums and bound variables between the leaves and a table that is computed from them.
+constexpr int kLeafSteps = 8;
 
 // Leaves [start, stop): denominator constant + sum_c beta[c] * field[c], numerator 1 before active_stop and 0 behind it,
 // or minus a count. `constant` is already lowered by 2^31 * sum_c beta[c], see leaf_at.
@@ -37,28 +38,94 @@ ZK_FN void leaf_at(const LeafSpan& span, u64 i, Extension* p, Extension* q) {
         *p = {static_cast<u64>(i < span.active_stop), 0};
 }
 
+// A table above the leaves: `level` sums of fractions, then `bound_count` variables bound. Its entries are computed from
+// their 2^(level + bound_count) leaves, which are stored nowhere.
+struct LeafTable {
+    const LeafSpan* spans;
+    u64 span_count, level;
+    const Extension* bound;
+    u64 bound_count;
+
+    // Leaf `i`; `at` is the span to look at first, and is left at the leaf's. Leaves in no span are (0, 1).
+    ZK_FN Fraction leaf(u64 i, u64& at) const {
+        if (at >= span_count || i < spans[at].start || i >= spans[at].stop) {
+            u64 high = span_count;
+            for (at = 0; at < high;) {
+                const u64 middle = (at + high) / 2;
+                if (spans[middle].stop > i)
+                    high = middle;
+                else
+                    at = middle + 1;
+            }
+        }
+        if (at >= span_count || i < spans[at].start) return {{0, 0}, {1, 0}};
+        Fraction out;
+        leaf_at(spans[at], i, &out.p, &out.q);
+        return out;
+    }
+
+    // The leaf under entry j that the bits of k lead to, the step next to the leaves having the lowest bit.
+    ZK_FN u64 descend(u64 j, u64 k) const {
+        for (u64 step = level + bound_count; step-- > 0;) {
+            const u64 bit = (k >> step) & 1;
+            j = step < level ? 2 * j + bit : 4 * (j >> 1) + (j & 1) + 2 * bit;
+        }
+        return j;
+    }
+
+    ZK_FN Fraction join(u64 step, Fraction x0, Fraction x1) const {
+        if (step < level) return fraction_sum(x0, x1);
+        const Extension r = bound[step - level];
+        const u64 r7 = times_seven(r.c1);
+        return {bound_value(x0.p, x1.p, r, r7), bound_value(x0.q, x1.q, r, r7)};
+    }
+
+    // Entry j; `at` as above.
+    ZK_FN Fraction entry(u64 j, u64& at) const {
+        Fraction waiting[kLeafSteps];
+        const u64 count = 1ULL << (level + bound_count);
+        for (u64 k = 0;; ++k) {
+            Fraction x = leaf(descend(j, k), at);
+            u64 step = 0;
+            for (; (k >> step) & 1; ++step) x = join(step, waiting[step], x);
+            if (k + 1 == count) return x;
+            waiting[step] = x;
+        }
+    }
+};
+
 }  // namespace zkdl
 
-#ifdef __CUDACC__
-// Thread (leaf): spans ascend and do not overlap; leaves in no span are (0, 1).
-extern "C" __global__ void zkdl_leaves(const zkdl::LeafSpan* spans, zkdl::u64 span_count, zkdl::u64 begin,
-                                       zkdl::u64 count, zkdl::Extension* p, zkdl::Extension* q) {
-    const zkdl::u64 thread = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (thread >= count) return;
-    const zkdl::u64 i = begin + thread;
-    zkdl::u64 low = 0, high = span_count;
-    while (low < high) {
-        const zkdl::u64 middle = (low + high) / 2;
-        if (spans[middle].stop > i)
-            high = middle;
-        else
-            low = middle + 1;
+#ifdef ZK_LAUNCHERS
+extern "C" __global__ void zkdl_leaf_table(const zkdl::LeafSpan* spans, zkdl::u64 span_count, zkdl::u64 level,
+                                           const zkdl::Extension* bound, zkdl::u64 bound_count, zkdl::u64 count,
+                                           zkdl::Extension* p, zkdl::Extension* q) {
+    const zkdl::LeafTable table = {spans, span_count, level, bound, bound_count};
+    const zkdl::u64 i = zkdl::thread_index();
+    if (i >= count) return;
+    zkdl::u64 at = 0;
+    const zkdl::Fraction x = table.entry(i, at);
+    p[i] = x.p;
+    q[i] = x.q;
+}
+
+// As zkdl_fraction_round, on such a table.
+extern "C" __global__ void zkdl_leaf_round(const zkdl::LeafSpan* spans, zkdl::u64 span_count, zkdl::u64 level,
+                                           const zkdl::Extension* bound, zkdl::u64 bound_count, zkdl::u64 lam0,
+                                           zkdl::u64 lam1, const zkdl::Extension* weights_high,
+                                           const zkdl::Extension* weights_low, zkdl::u64 low_count, zkdl::u64 count,
+                                           zkdl::Extension* partial) {
+    __shared__ zkdl::Extension shared[zkdl::kMaxBlock];
+    const zkdl::LeafTable table = {spans, span_count, level, bound, bound_count};
+    const zkdl::Extension lam = {lam0, lam1};
+    const zkdl::u64 lam7 = zkdl::times_seven(lam1);
+    zkdl::FractionRound round;
+    zkdl::u64 at = 0;
+    for (zkdl::u64 i = zkdl::thread_index(); i < count; i += zkdl::thread_count()) {
+        zkdl::Fraction x[4];
+        for (zkdl::u64 k = 0; k < 4; ++k) x[k] = table.entry(4 * i + k, at);
+        round.add(x, lam, lam7, zkdl::multiply(weights_high[i / low_count], weights_low[i % low_count]));
     }
-    if (low < span_count && spans[low].start <= i) {
-        zkdl::leaf_at(spans[low], i, p + thread, q + thread);
-    } else {
-        p[thread] = {0, 0};
-        q[thread] = {1, 0};
-    }
+    zkdl::write_round(round, shared, partial);
 }
 #endif

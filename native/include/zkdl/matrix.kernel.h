@@ -2,7 +2,7 @@
 // add up without signs; the caller takes 2^(bits-1) * sum(v) off again.
 #pragma once
 
-#include "extension.h"
+#include "launch.h"
 
 namespace zkdl {
 
@@ -34,23 +34,72 @@ ZK_FN Extension unshift(Extension images, Extension vector_sum) {
 
 }  // namespace zkdl
 
-#ifdef __CUDACC__
-// Thread (row): out[row] = sum_c matrix[row, c] * vectors[row % period, c]; sums[k] = sum_c vectors[k, c].
-extern "C" __global__ void zkdl_matvec_i32(const zkdl::i32* matrix, const zkdl::Extension* vectors,
-                                           const zkdl::Extension* sums, zkdl::u64 rows, zkdl::u64 columns,
-                                           zkdl::u64 period, zkdl::Extension* out) {
-    const zkdl::u64 row = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (row >= rows) return;
-    const zkdl::u64 phase = row % period;
-    const zkdl::Extension images = zkdl::image_dot(matrix + row * columns, 1, vectors + phase * columns, columns);
-    out[row] = zkdl::unshift<zkdl::i32>(images, sums[phase]);
+#ifdef ZK_LAUNCHERS
+// Block (row): out[row] = sum_c matrix[row, c] * vectors[row % period, c]; sums[k] = sum_c vectors[k, c].
+// Block (column tile, chunk of rows): partial[chunk, column] = sum of vector[i] * matrix[i, column] over the chunk's rows;
+// sums[0] = sum_i vector[i], taken off in chunk 0.
+#define ZK_FOR_INTEGERS(Integer)                                                                                    \
+    extern "C" __global__ void zkdl_matvec_##Integer(                                                               \
+        const zkdl::Integer* matrix, const zkdl::Extension* vectors, const zkdl::Extension* sums, zkdl::u64 rows,   \
+        zkdl::u64 columns, zkdl::u64 period, zkdl::Extension* out) {                                                \
+        __shared__ zkdl::Extension shared[zkdl::kMaxBlock];                                                         \
+        for (zkdl::u64 row = blockIdx.x; row < rows; row += gridDim.x) {                                            \
+            const zkdl::u64 phase = row % period;                                                                   \
+            const zkdl::Extension images =                                                                          \
+                zkdl::block_sum(zkdl::strided_image_dot(matrix + row * columns, vectors + phase * columns,          \
+                                                        threadIdx.x, blockDim.x, columns),                          \
+                                shared);                                                                            \
+            if (threadIdx.x == 0) out[row] = zkdl::unshift<zkdl::Integer>(images, sums[phase]);                     \
+        }                                                                                                           \
+    }                                                                                                               \
+    extern "C" __global__ void zkdl_vecmat_##Integer(                                                               \
+        const zkdl::Extension* vector, const zkdl::Integer* matrix, const zkdl::Extension* sums, zkdl::u64 rows,    \
+        zkdl::u64 columns, zkdl::u64 chunk, zkdl::Extension* partial) {                                             \
+        const zkdl::u64 column = zkdl::thread_index();                                                              \
+        if (column >= columns) return;                                                                              \
+        const zkdl::u64 first = blockIdx.y * chunk;                                                                 \
+        const zkdl::u64 count = first + chunk < rows ? chunk : rows - first;                                        \
+        const zkdl::Extension images =                                                                              \
+            zkdl::image_dot(matrix + first * columns + column, columns, vector + first, count);                     \
+        partial[blockIdx.y * columns + column] =                                                                    \
+            blockIdx.y == 0 ? zkdl::unshift<zkdl::Integer>(images, sums[0]) : images;                               \
+    }
+namespace zkdl {
+// image_dot over the terms first, first + step, ..
+template <class Integer>
+ZK_FN Extension strided_image_dot(const Integer* x, const Extension* v, u64 first, u64 step, u64 count) {
+    Accumulator c0, c1;
+    for (u64 c = first; c < count; c += step) {
+        const u64 image = unsigned_image(x[c]);
+        c0.add_product(image, v[c].c0);
+        c1.add_product(image, v[c].c1);
+    }
+    return {c0.value(), c1.value()};
+}
+}  // namespace zkdl
+
+ZK_FOR_INTEGERS(i32)
+ZK_FOR_INTEGERS(i64)
+ZK_FOR_INTEGERS(u64)
+#undef ZK_FOR_INTEGERS
+
+// Block (row): out[row] = sum of table[row, :].
+extern "C" __global__ void zkdl_row_sums(const zkdl::Extension* table, zkdl::u64 columns, zkdl::Extension* out) {
+    __shared__ zkdl::Extension shared[zkdl::kMaxBlock];
+    zkdl::ExtensionAccumulator sum;
+    for (zkdl::u64 c = threadIdx.x; c < columns; c += blockDim.x)
+        sum.add_element(table[static_cast<zkdl::u64>(blockIdx.x) * columns + c]);
+    const zkdl::Extension total = zkdl::block_sum(sum.value(), shared);
+    if (threadIdx.x == 0) out[blockIdx.x] = total;
 }
 
-// Thread (column): out[column] = sum_i vector[i] * matrix[i, column]; sum = sum_i vector[i].
-extern "C" __global__ void zkdl_vecmat_i32(const zkdl::Extension* vector, const zkdl::i32* matrix, zkdl::Extension sum,
-                                           zkdl::u64 rows, zkdl::u64 columns, zkdl::Extension* out) {
-    const zkdl::u64 column = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (column < columns)
-        out[column] = zkdl::unshift<zkdl::i32>(zkdl::image_dot(matrix + column, columns, vector, rows), sum);
+// Thread (column): out[column] = sum of table[:, column].
+extern "C" __global__ void zkdl_column_sums(const zkdl::Extension* table, zkdl::u64 rows, zkdl::u64 columns,
+                                            zkdl::Extension* out) {
+    const zkdl::u64 column = zkdl::thread_index();
+    if (column >= columns) return;
+    zkdl::ExtensionAccumulator sum;
+    for (zkdl::u64 row = 0; row < rows; ++row) sum.add_element(table[row * columns + column]);
+    out[column] = sum.value();
 }
 #endif

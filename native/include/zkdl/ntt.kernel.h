@@ -1,7 +1,7 @@
 // Butterflies of the number-theoretic transform over F. T is u64 or a vector of them; canonical in and out.
 #pragma once
 
-#include "goldilocks.h"
+#include "launch.h"
 
 namespace zkdl {
 
@@ -70,29 +70,139 @@ ZK_FN void time_four(T& x0, T& x1, T& x2, T& x3, T w1, T w2, T w3, bool is_inver
     four_times(x0, x1, x2, x3, is_inverse);
 }
 
-}  // namespace zkdl
-
-#ifdef __CUDACC__
-// One radix-4 step of decimation in frequency on blocks of 4*quarter elements, `count` = size / 4 threads;
-// twiddles[k] = w^k for k <= 3 * (quarter - 1), w = g_block or its inverse.
-extern "C" __global__ void zkdl_ntt_frequency(zkdl::u64* data, const zkdl::u64* twiddles, zkdl::u64 quarter,
-                                              bool is_inverse, zkdl::u64 count) {
-    const zkdl::u64 i = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= count) return;
-    const zkdl::u64 j = i % quarter;
-    zkdl::u64* x = data + (i / quarter) * 4 * quarter + j;
-    zkdl::frequency_four(x[0], x[quarter], x[2 * quarter], x[3 * quarter], twiddles[j], twiddles[2 * j],
-                         twiddles[3 * j], is_inverse);
+ZK_FN u64 reversed_bits(u64 i, u64 bits) {
+    u64 out = 0;
+    for (u64 k = 0; k < bits; ++k) out |= ((i >> k) & 1) << (bits - 1 - k);
+    return out;
 }
 
-// One radix-4 step of decimation in time, arguments as above.
-extern "C" __global__ void zkdl_ntt_time(zkdl::u64* data, const zkdl::u64* twiddles, zkdl::u64 quarter,
-                                         bool is_inverse, zkdl::u64 count) {
-    const zkdl::u64 i = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
+}  // namespace zkdl
+
+#ifdef ZK_LAUNCHERS
+namespace zkdl {
+// Elements of a block that are transformed in shared memory, 16 KiB.
+constexpr u64 kTile = 2048;
+
+ZK_FN u64 low_mask(u64 bits) { return (1ULL << bits) - 1; }
+}  // namespace zkdl
+
+// Transforms of rows of 2^bits elements, in place: frequency from natural to bit-reversed order, time back. w[k] are the
+// powers of g_(2^bits) or of its inverse, k < 2^bits / 2; `count` elements in all rows together. Tiles of at most 2^tile_bits
+// elements make the levels within a tile, in shared memory; steps make the levels above it, one level a launch.
+
+// Thread (pair): one level of frequency on blocks of 2^(level + 1) elements.
+extern "C" __global__ void zkdl_ntt_frequency_step(zkdl::u64* data, const zkdl::u64* w, zkdl::u64 bits, zkdl::u64 level,
+                                                   zkdl::u64 pairs) {
+    const zkdl::u64 i = zkdl::thread_index();
+    if (i >= pairs) return;
+    const zkdl::u64 j = i & zkdl::low_mask(level);
+    zkdl::u64* x = data + ((i >> level) << (level + 1)) + j;
+    zkdl::frequency_two(x[0], x[1ULL << level], w[j << (bits - 1 - level)]);
+}
+
+// Thread (pair): one level of time.
+extern "C" __global__ void zkdl_ntt_time_step(zkdl::u64* data, const zkdl::u64* w, zkdl::u64 bits, zkdl::u64 level,
+                                              zkdl::u64 pairs) {
+    const zkdl::u64 i = zkdl::thread_index();
+    if (i >= pairs) return;
+    const zkdl::u64 j = i & zkdl::low_mask(level);
+    zkdl::u64* x = data + ((i >> level) << (level + 1)) + j;
+    zkdl::time_two(x[0], x[1ULL << level], w[j << (bits - 1 - level)]);
+}
+
+// Thread (quadruple): two levels of frequency at once on blocks of 2^(level + 2) elements, levels `level` + 1 and `level`.
+extern "C" __global__ void zkdl_ntt_frequency_four(zkdl::u64* data, const zkdl::u64* w, zkdl::u64 bits, zkdl::u64 level,
+                                                   zkdl::u64 is_inverse, zkdl::u64 quadruples) {
+    const zkdl::u64 i = zkdl::thread_index();
+    if (i >= quadruples) return;
+    const zkdl::u64 quarter = 1ULL << level, j = i & zkdl::low_mask(level), unit = bits - 2 - level;
+    zkdl::u64* x = data + ((i >> level) << (level + 2)) + j;
+    const zkdl::u64 w1 = w[j << unit], w2 = w[j << (unit + 1)];
+    zkdl::frequency_four(x[0], x[quarter], x[2 * quarter], x[3 * quarter], w1, w2, zkdl::multiply(w1, w2),
+                         is_inverse != 0);
+}
+
+// Thread (quadruple): two levels of time at once, levels `level` and `level` + 1.
+extern "C" __global__ void zkdl_ntt_time_four(zkdl::u64* data, const zkdl::u64* w, zkdl::u64 bits, zkdl::u64 level,
+                                              zkdl::u64 is_inverse, zkdl::u64 quadruples) {
+    const zkdl::u64 i = zkdl::thread_index();
+    if (i >= quadruples) return;
+    const zkdl::u64 quarter = 1ULL << level, j = i & zkdl::low_mask(level), unit = bits - 2 - level;
+    zkdl::u64* x = data + ((i >> level) << (level + 2)) + j;
+    const zkdl::u64 w1 = w[j << unit], w2 = w[j << (unit + 1)];
+    zkdl::time_four(x[0], x[quarter], x[2 * quarter], x[3 * quarter], w1, w2, zkdl::multiply(w1, w2), is_inverse != 0);
+}
+
+// Block (tile): the levels below 2^tile_bits.
+extern "C" __global__ void zkdl_ntt_frequency_tile(zkdl::u64* data, const zkdl::u64* w, zkdl::u64 bits,
+                                                   zkdl::u64 tile_bits) {
+    __shared__ zkdl::u64 tile[zkdl::kTile];
+    const zkdl::u64 size = 1ULL << tile_bits;
+    zkdl::u64* here = data + (static_cast<zkdl::u64>(blockIdx.x) << tile_bits);
+    for (zkdl::u64 i = threadIdx.x; i < size; i += blockDim.x) tile[i] = here[i];
+    for (zkdl::u64 level = tile_bits; level-- > 0;) {
+        __syncthreads();
+        for (zkdl::u64 i = threadIdx.x; i < size / 2; i += blockDim.x) {
+            const zkdl::u64 j = i & zkdl::low_mask(level);
+            zkdl::u64* x = tile + ((i >> level) << (level + 1)) + j;
+            zkdl::frequency_two(x[0], x[1ULL << level], w[j << (bits - 1 - level)]);
+        }
+    }
+    __syncthreads();
+    for (zkdl::u64 i = threadIdx.x; i < size; i += blockDim.x) here[i] = tile[i];
+}
+
+extern "C" __global__ void zkdl_ntt_time_tile(zkdl::u64* data, const zkdl::u64* w, zkdl::u64 bits, zkdl::u64 tile_bits) {
+    __shared__ zkdl::u64 tile[zkdl::kTile];
+    const zkdl::u64 size = 1ULL << tile_bits;
+    zkdl::u64* here = data + (static_cast<zkdl::u64>(blockIdx.x) << tile_bits);
+    for (zkdl::u64 i = threadIdx.x; i < size; i += blockDim.x) tile[i] = here[i];
+    for (zkdl::u64 level = 0; level < tile_bits; ++level) {
+        __syncthreads();
+        for (zkdl::u64 i = threadIdx.x; i < size / 2; i += blockDim.x) {
+            const zkdl::u64 j = i & zkdl::low_mask(level);
+            zkdl::u64* x = tile + ((i >> level) << (level + 1)) + j;
+            zkdl::time_two(x[0], x[1ULL << level], w[j << (bits - 1 - level)]);
+        }
+    }
+    __syncthreads();
+    for (zkdl::u64 i = threadIdx.x; i < size; i += blockDim.x) here[i] = tile[i];
+}
+
+// Thread (element): from (rows, 2^bits) in bit-reversed order to natural order, times `factor`.
+extern "C" __global__ void zkdl_natural_order(const zkdl::u64* data, zkdl::u64 bits, zkdl::u64 factor, zkdl::u64* out,
+                                              zkdl::u64 count) {
+    const zkdl::u64 i = zkdl::thread_index();
     if (i >= count) return;
-    const zkdl::u64 j = i % quarter;
-    zkdl::u64* x = data + (i / quarter) * 4 * quarter + j;
-    zkdl::time_four(x[0], x[quarter], x[2 * quarter], x[3 * quarter], twiddles[j], twiddles[2 * j], twiddles[3 * j],
-                    is_inverse);
+    const zkdl::u64 row = i >> bits;
+    out[i] = zkdl::multiply(factor, data[(row << bits) + zkdl::reversed_bits(i & zkdl::low_mask(bits), bits)]);
+}
+
+// Thread (element): coefficients (rows, width) of polynomials in natural order, width <= 2^bits, times powers[i] = 7^i, to
+// (rows, 2^bits) in bit-reversed order.
+extern "C" __global__ void zkdl_coset_coefficients(const zkdl::u64* coefficients, zkdl::u64 width,
+                                                   const zkdl::u64* powers, zkdl::u64 bits, zkdl::u64* out,
+                                                   zkdl::u64 count) {
+    const zkdl::u64 at = zkdl::thread_index();
+    if (at >= count) return;
+    const zkdl::u64 row = at >> bits, i = zkdl::reversed_bits(at & zkdl::low_mask(bits), bits);
+    out[at] = i < width ? zkdl::multiply(powers[i], coefficients[row * width + i]) : 0;
+}
+
+// The same for a masked code: W + (x^ell - 1) R, where W has 2^row_bits coefficients in bit-reversed order, still to be
+// multiplied by `factor`, and R has `random_width`.
+extern "C" __global__ void zkdl_masked_coefficients(const zkdl::u64* message, zkdl::u64 row_bits, zkdl::u64 factor,
+                                                    const zkdl::u64* random, zkdl::u64 random_width,
+                                                    const zkdl::u64* powers, zkdl::u64 bits, zkdl::u64* out,
+                                                    zkdl::u64 count) {
+    const zkdl::u64 at = zkdl::thread_index();
+    if (at >= count) return;
+    const zkdl::u64 row = at >> bits, i = zkdl::reversed_bits(at & zkdl::low_mask(bits), bits);
+    const zkdl::u64 width = 1ULL << row_bits;
+    zkdl::u64 value = 0;
+    if (i < width) value = zkdl::multiply(factor, message[(row << row_bits) + zkdl::reversed_bits(i, row_bits)]);
+    if (i < random_width) value = zkdl::subtract(value, random[row * random_width + i]);
+    if (i >= width && i - width < random_width) value = zkdl::add(value, random[row * random_width + i - width]);
+    out[at] = zkdl::multiply(powers[i], value);
 }
 #endif

@@ -4,6 +4,7 @@
 // ZK_FN hangs on __CUDACC__, the integer types on __CUDACC_RTC__: nvcc defines only the first and has <cstdint>.
 #ifdef __CUDACC__
 #define ZK_FN __host__ __device__ __forceinline__
+#define ZK_LAUNCHERS
 #else
 #define ZK_FN inline __attribute__((always_inline))
 #endif

@@ -1,7 +1,7 @@
 // SHA-256 of the leaves and nodes of a Merkle tree.
 #pragma once
 
-#include "portability.h"
+#include "launch.h"
 
 namespace zkdl {
 
@@ -104,37 +104,67 @@ ZK_FN void node_message(u8* blocks, u8 level, u64 index, const u8* children) {
     sha_pad(blocks + 64, kNodeBytes - 64, kNodeBytes);
 }
 
-}  // namespace zkdl
+// A leaf's hash between two blocks of rows: what is left over of a message block waits in `pending`.
+struct LeafHash {
+    ShaState state;
+    u8 pending[64];
+};
 
-#ifdef __CUDACC__
-// Thread (column): the leaf of one column of code (rows, columns).
-extern "C" __global__ void zkdl_hash_columns(const zkdl::u64* code, const zkdl::u8* salts, zkdl::u64 first_index,
-                                             zkdl::u32 rows, zkdl::u64 columns, zkdl::u8* out) {
-    const zkdl::u64 column = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (column >= columns) return;
-    zkdl::u8 buffer[128];
-    zkdl::ShaState state = zkdl::sha_start();
-    zkdl::leaf_prefix(buffer, first_index + column, salts + 32 * column, rows);
-    int used = zkdl::kLeafPrefixBytes;
-    for (zkdl::u64 row = 0; row < rows; ++row) {
-        zkdl::store_little_endian(buffer + used, code[row * columns + column], 8);
+// Bytes of a leaf's message that are waiting after `rows` rows.
+ZK_FN int pending_bytes(u64 rows) { return static_cast<int>((kLeafPrefixBytes + 8 * rows) % 64); }
+
+// Add the rows first .. first + count of a column to its hash; `stride` is from one row to the next.
+ZK_FN void leaf_update(LeafHash& hash, const u64* column, u64 stride, u64 first, u64 count) {
+    u8 buffer[72];
+    int used = pending_bytes(first);
+    for (int i = 0; i < used; ++i) buffer[i] = hash.pending[i];
+    for (u64 row = 0; row < count; ++row) {
+        store_little_endian(buffer + used, column[row * stride], 8);
         used += 8;
         if (used >= 64) {
-            zkdl::sha_block(state, buffer);
+            sha_block(hash.state, buffer);
             used -= 64;
             for (int i = 0; i < used; ++i) buffer[i] = buffer[64 + i];
         }
     }
-    const int blocks = zkdl::sha_pad(buffer, used, zkdl::kLeafPrefixBytes + 8 * static_cast<zkdl::u64>(rows));
-    for (int i = 0; i < blocks; ++i) zkdl::sha_block(state, buffer + 64 * i);
-    zkdl::sha_digest(state, out + 32 * column);
+    for (int i = 0; i < used; ++i) hash.pending[i] = buffer[i];
 }
 
-extern "C" __global__ void zkdl_merkle_parents(const zkdl::u8* nodes, zkdl::u8 level, zkdl::u64 count, zkdl::u8* out) {
-    const zkdl::u64 i = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
+}  // namespace zkdl
+
+#ifdef ZK_LAUNCHERS
+// Thread (column): the rows first .. first + count of `total`, code (count, columns) holding them. `hashes` carries each
+// column from one call to the next, first row to last; the last call writes the leaves to `out`.
+extern "C" __global__ void zkdl_hash_columns(const zkdl::u64* code, const zkdl::u8* salts, zkdl::u64 first_index,
+                                             zkdl::u64 total, zkdl::u64 first, zkdl::u64 count, zkdl::u64 columns,
+                                             zkdl::LeafHash* hashes, zkdl::u8* out) {
+    const zkdl::u64 column = zkdl::thread_index();
+    if (column >= columns) return;
+    zkdl::LeafHash hash;
+    if (first == 0) {
+        hash.state = zkdl::sha_start();
+        zkdl::leaf_prefix(hash.pending, first_index + column, salts + 32 * column, static_cast<zkdl::u32>(total));
+    } else {
+        hash = hashes[column];
+    }
+    zkdl::leaf_update(hash, code + column, columns, first, count);
+    if (first + count < total) {
+        hashes[column] = hash;
+        return;
+    }
+    zkdl::u8 blocks[128];
+    const int used = zkdl::pending_bytes(total);
+    for (int i = 0; i < used; ++i) blocks[i] = hash.pending[i];
+    const int last = zkdl::sha_pad(blocks, used, zkdl::kLeafPrefixBytes + 8 * total);
+    for (int i = 0; i < last; ++i) zkdl::sha_block(hash.state, blocks + 64 * i);
+    zkdl::sha_digest(hash.state, out + 32 * column);
+}
+
+extern "C" __global__ void zkdl_merkle_parents(const zkdl::u8* nodes, zkdl::u64 level, zkdl::u64 count, zkdl::u8* out) {
+    const zkdl::u64 i = zkdl::thread_index();
     if (i >= count) return;
     zkdl::u8 blocks[128];
-    zkdl::node_message(blocks, level, i, nodes + 64 * i);
+    zkdl::node_message(blocks, static_cast<zkdl::u8>(level), i, nodes + 64 * i);
     zkdl::ShaState state = zkdl::sha_start();
     zkdl::sha_block(state, blocks);
     zkdl::sha_block(state, blocks + 64);

@@ -1,7 +1,7 @@
 // Rounds of sumcheck over products of tables; the least significant variable is bound first.
 #pragma once
 
-#include "extension.h"
+#include "launch.h"
 
 namespace zkdl {
 
@@ -37,26 +37,27 @@ struct TripleRound {
 
 }  // namespace zkdl
 
-#ifdef __CUDACC__
-// Grid-stride partial sums: every thread writes its own, the caller adds them up (in any order: F is exact).
+#ifdef ZK_LAUNCHERS
+// Sums of each block, two or three per block; F is exact, so their order does not matter.
 extern "C" __global__ void zkdl_product_round(const zkdl::Extension* a, const zkdl::Extension* b,
                                               const zkdl::Extension* weights, zkdl::u64 period, zkdl::u64 count,
                                               zkdl::Extension* partial) {
-    const zkdl::u64 thread = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
+    __shared__ zkdl::Extension shared[zkdl::kMaxBlock];
     zkdl::ProductRound round;
-    for (zkdl::u64 i = thread; i < count; i += static_cast<zkdl::u64>(gridDim.x) * blockDim.x)
+    for (zkdl::u64 i = zkdl::thread_index(); i < count; i += zkdl::thread_count())
         round.add_at(a, b, weights[i % period], i);
-    partial[2 * thread] = round.at_zero.value();
-    partial[2 * thread + 1] = round.leading.value();
+    zkdl::write_round(round, shared, partial);
 }
 
 extern "C" __global__ void zkdl_product3_round(const zkdl::Extension* u, const zkdl::Extension* a,
                                                const zkdl::Extension* b, zkdl::u64 count, zkdl::Extension* partial) {
-    const zkdl::u64 thread = static_cast<zkdl::u64>(blockIdx.x) * blockDim.x + threadIdx.x;
+    __shared__ zkdl::Extension shared[zkdl::kMaxBlock];
     zkdl::TripleRound round;
-    for (zkdl::u64 i = thread; i < count; i += static_cast<zkdl::u64>(gridDim.x) * blockDim.x) round.add_at(u, a, b, i);
-    partial[3 * thread] = round.at_zero.value();
-    partial[3 * thread + 1] = round.at_two.value();
-    partial[3 * thread + 2] = round.leading.value();
+    for (zkdl::u64 i = zkdl::thread_index(); i < count; i += zkdl::thread_count()) round.add_at(u, a, b, i);
+    const zkdl::Extension sums[3] = {zkdl::block_sum(round.at_zero.value(), shared),
+                                     zkdl::block_sum(round.at_two.value(), shared),
+                                     zkdl::block_sum(round.leading.value(), shared)};
+    if (threadIdx.x == 0)
+        for (int k = 0; k < 3; ++k) partial[3 * static_cast<zkdl::u64>(blockIdx.x) + k] = sums[k];
 }
 #endif

@@ -6,6 +6,10 @@ the same bits for every backend and every number of threads. Uint64 inputs must 
 caller's duty and is not checked. A wrong dtype, number of axes or a strided array is a TypeError, a wrong
 length a ValueError.
 
+A backend with a device (`device_backend.py`) takes and returns `DeviceArray`s for large tables too. They have a shape, a
+dtype, a length, leading slices and `reshape`, and np.concatenate joins them; where numpy must see values, `device.to_host`
+is what copies them.
+
 Orders: g_n = 7^((p-1)/n); H = <g_ell>; the code domain is L = 7*<g_n>, position i being 7*g_n^i.
 """
 
@@ -37,11 +41,20 @@ Indices = NDArray[np.int64]
 class Backend(Protocol):
     """Kernels over F and K.
 
-    Attributes: name is "native", "numpy" or "reference"; threads is how many it was asked to use.
+    Attributes: name is "native", "numpy", "reference" or "cuda"; threads is how many it was asked to use.
     """
 
     name: str
     threads: int
+
+    @property
+    def local(self) -> Backend:
+        """A backend on the host for what is too small to travel: this one, unless it has a device."""
+        ...
+
+    def with_resident(self, *arrays: NDArray[np.generic]) -> Backend:
+        """The same kernels; these arrays do not change any more, so a device may keep copies until the result is dropped."""
+        ...
 
     def with_tables(self, tables: Tables) -> Backend:
         """The same kernels; those of a fraction tree return arrays that `tables` makes. Some backends need not care."""
@@ -97,6 +110,13 @@ class Backend(Protocol):
 
     def axpy(self, out: ExtensionArray, coefficient: ExtensionArray, x: Integers) -> None:
         """out += coefficient * x in place: (n, 2), (2,), (n,)."""
+        ...
+
+    def running_difference(self, start: ExtensionArray, updates: ExtensionArray, factors: FieldArray) -> ExtensionArray:
+        """(d, 2), (d, T, 2), (t <= T,) -> (d, T, 2): at [:, i], start - sum over s < i of factors[s] * updates[:, s].
+
+        Factors behind the last are zero.
+        """
         ...
 
     def bind(self, table: ExtensionArray, r: ExtensionArray) -> ExtensionArray:
@@ -237,6 +257,10 @@ class Backend(Protocol):
 
         SHA256(0x00 || u64le index || salt || u32le m || column as m u64le), index = first_index + position.
         """
+        ...
+
+    def read_columns(self, code: FieldArray, indices: Indices) -> FieldArray:
+        """(m, n), (i,) -> (i, m): columns of a code, one after the other."""
         ...
 
     def merkle_parents(self, nodes: Digests, level: int) -> Digests:

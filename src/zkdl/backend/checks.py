@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdl.backend.device import DeviceArray
+
 INTEGER_TYPES = (np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.uint64))
 SIGNED_TYPES = INTEGER_TYPES[:2]
 UNSIGNED_TYPE = (np.dtype(np.uint64),)
@@ -30,11 +32,11 @@ def require_array(
     contiguous: bool = True,
 ) -> None:
     """Raise TypeError for a wrong type, dtype, number of axes or a strided array."""
-    if not isinstance(value, np.ndarray) or value.dtype not in dtypes:
+    if not isinstance(value, np.ndarray | DeviceArray) or value.dtype not in dtypes:
         raise TypeError(f"{name} must be an array of dtype {' or '.join(str(d) for d in dtypes)}")
     if ndim is not None and value.ndim != ndim:
         raise TypeError(f"{name} must have {ndim} axes, not {value.ndim}")
-    if contiguous and not value.flags.c_contiguous:
+    if contiguous and isinstance(value, np.ndarray) and not value.flags.c_contiguous:
         raise TypeError(f"{name} must be C-contiguous")
 
 
@@ -89,7 +91,7 @@ def require_axpy(out: NDArray[np.uint64], coefficient: NDArray[np.uint64], x: ND
     require_scalar("coefficient", coefficient)
     require_array("x", x, INTEGER_TYPES, ndim=1)
     require(out.shape[0] == x.shape[0], "out and x must have the same length")
-    if not out.flags.writeable:
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise TypeError("out must be writeable")
 
 
@@ -182,6 +184,17 @@ def require_indices(indices: NDArray[np.int64], n: int) -> None:
     """Raise unless indices are positions of a code of length n."""
     require_array("indices", indices, (np.dtype(np.int64),), ndim=1)
     require(not indices.size or (int(indices.min()) >= 0 and int(indices.max()) < n), "an index lies outside the code")
+
+
+def require_running_difference(
+    start: NDArray[np.uint64], updates: NDArray[np.uint64], factors: NDArray[np.uint64]
+) -> None:
+    """Raise unless the arguments fit `running_difference`."""
+    require_extension("start", start)
+    require_extension("updates", updates, ndim=3)
+    require_array("factors", factors, ndim=1)
+    require(start.shape[0] == updates.shape[0], "start and updates must have as many rows")
+    require(factors.shape[0] <= updates.shape[1], "there must be at most one factor per step")
 
 
 def require_columns(code: NDArray[np.uint64], salts: NDArray[np.uint8], first_index: int) -> None:

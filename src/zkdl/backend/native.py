@@ -14,13 +14,14 @@ from zkdl.backend.base import Digests, ExtensionArray, FieldArray, Indices, Inte
 from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import FIELDS, LeafProgram
 from zkdl.backend.numpy_matrix import integer_product
+from zkdl.backend.on_host import OnHost
 from zkdl.backend.scratch import Tables, empty_table
 
 SPLIT_EQ = 10
 Operation = Callable[[FieldArray, FieldArray, FieldArray, int], None]
 
 
-class NativeBackend:
+class NativeBackend(OnHost):
     """See `base.Backend`, which documents every method.
 
     Releases the GIL while a kernel runs; several threads of Python may share one instance.
@@ -118,6 +119,12 @@ class NativeBackend:
     def axpy(self, out: ExtensionArray, coefficient: ExtensionArray, x: Integers) -> None:
         checks.require_axpy(out, coefficient, x)
         _native.axpy(out, coefficient, x, self.threads)
+
+    def running_difference(self, start: ExtensionArray, updates: ExtensionArray, factors: FieldArray) -> ExtensionArray:
+        checks.require_running_difference(start, updates, factors)
+        out = np.empty_like(updates)
+        _native.running_difference(start, updates, factors, out, self.threads)
+        return out
 
     def bind(self, table: ExtensionArray, r: ExtensionArray) -> ExtensionArray:
         checks.require_table("table", table, 2)

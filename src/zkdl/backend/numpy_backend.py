@@ -14,9 +14,10 @@ from zkdl.backend.codes import MaterialisedCodes
 from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import MaterialisedLeaves
 from zkdl.backend.numpy_field import add, k_multiply, k_total, multiply, subtract
+from zkdl.backend.on_host import OnHost, RunningDifference
 
 
-class NumpyBackend(MaterialisedLeaves, MaterialisedCodes):
+class NumpyBackend(OnHost, RunningDifference, MaterialisedLeaves, MaterialisedCodes):
     """See `base.Backend`, which documents every method."""
 
     name = "numpy"

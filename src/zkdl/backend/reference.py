@@ -23,6 +23,7 @@ from zkdl.backend.base import (
 from zkdl.backend.codes import MaterialisedCodes
 from zkdl.backend.counting import TableIndex
 from zkdl.backend.leaves import MaterialisedLeaves
+from zkdl.backend.on_host import OnHost, RunningDifference
 from zkdl.backend.reference_field import GOLDILOCKS, ONE, ZERO, Element, Field
 
 
@@ -34,7 +35,7 @@ def _write(values: Sequence[Element]) -> ExtensionArray:
     return np.array(values, dtype=np.uint64).reshape(-1, 2)
 
 
-class ReferenceBackend(MaterialisedLeaves, MaterialisedCodes):
+class ReferenceBackend(OnHost, RunningDifference, MaterialisedLeaves, MaterialisedCodes):
     """See `base.Backend`, which documents every method; `field` replaces p, 7 and 7 of that text."""
 
     name = "reference"

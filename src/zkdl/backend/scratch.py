@@ -55,7 +55,7 @@ class Shelf:
 
     def put(self, array: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """The same (n, 2) values, on the shelf."""
-        if self._table is None:
+        if self._table is None or not isinstance(array, np.ndarray):
             return array
         place = self._table[self._used : self._used + len(array)]
         place[:] = array

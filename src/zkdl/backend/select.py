@@ -1,4 +1,7 @@
-"""Which backend runs: the native extension when it was built, else numpy; the reference only on request."""
+"""Which backend runs: the native extension when it was built, else numpy; the reference only on request.
+
+A prover may use a GPU as well: `get_prover_backend`. Verifiers never do.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,55 @@ def get_backend(name: str | None = None, threads: int | None = None) -> Backend:
         code="DEVICE_UNKNOWN",
         hint=f"Choose one of {', '.join(NAMES)}.",
     )
+
+
+AUTO, CPU, CUDA = "auto", "cpu", "cuda"
+
+
+def get_prover_backend(
+    device: str = AUTO, name: str | None = None, threads: int | None = None, device_memory: int | None = None
+) -> Backend:
+    """The backend of a prover.
+
+    Args:
+        device: "cpu"; "cuda" or "cuda:1", that GPU; "auto", the first GPU if there is one that CUDA can use.
+        name, threads: of the backend on the host, as of `get_backend`.
+        device_memory: bytes of a GPU that may be used; None for most of what is free.
+    Raises:
+        DeviceError: as `get_backend`; a device of another name, or a GPU that cannot be used.
+    """
+    host = get_backend(name, threads)
+    kind, _, number = device.partition(":")
+    if device not in (AUTO, CPU, CUDA) and not (kind == CUDA and number.isdecimal() and len(number) < 4):
+        raise DeviceError(
+            f"there is no device named {device!r}",
+            code="DEVICE_UNKNOWN",
+            hint="Choose auto, cpu, cuda, or cuda:N for the GPU with number N",
+        )
+    if device == CPU or (device == AUTO and not _has_gpu()):
+        return host
+    from zkdl.backend.cupy_device import CupyDevice
+    from zkdl.backend.device_backend import DeviceBackend
+
+    return DeviceBackend(CupyDevice(int(number or 0), device_memory), host)
+
+
+def _has_gpu() -> bool:
+    if importlib.util.find_spec("cupy") is None:
+        return False
+    from zkdl.backend.cupy_device import count_devices
+
+    try:
+        return count_devices() > 0
+    except DeviceError:
+        return False
+
+
+def describe(backend: Backend) -> str:
+    """One line about what was chosen."""
+    threads = f"{backend.threads} thread{'s' if backend.threads != 1 else ''}"
+    device = getattr(backend, "device", None)
+    return f"cpu, {backend.name} backend, {threads}" if device is None else f"{device.name}, and {threads} of the cpu"
 
 
 def _native(threads: int) -> Backend:

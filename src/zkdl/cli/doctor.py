@@ -12,21 +12,23 @@ import numpy as np
 
 from zkdl import __version__
 from zkdl.backend.base import Backend
-from zkdl.backend.select import get_backend, is_native_available
+from zkdl.backend.select import AUTO, CPU, CUDA, describe, get_backend, get_prover_backend, is_native_available
 from zkdl.cli.output import Output, verb
 from zkdl.errors import DeviceError, Rejected
 from zkdl.proof.verify import verify
 
 # SHA-256 tree over the encoding of a fixed matrix: every backend must give these bytes.
 KNOWN_ROWS, KNOWN_ROW, KNOWN_DOMAIN = 3, 8, 32
+# Large enough that a GPU gets it.
+LARGE_ROW, LARGE_DOMAIN = 4096, 16384
 
 
-def _fingerprint(backend: Backend) -> str:
+def _fingerprint(backend: Backend, row: int = KNOWN_ROW, domain: int = KNOWN_DOMAIN) -> str:
     """Encode and hash a fixed matrix."""
-    rows = (np.arange(KNOWN_ROWS * KNOWN_ROW, dtype=np.int64) * 7919 - 50000).reshape(KNOWN_ROWS, KNOWN_ROW)
+    rows = (np.arange(KNOWN_ROWS * row, dtype=np.int64) * 7919 - 50000).reshape(KNOWN_ROWS, row)
     random = (np.arange(KNOWN_ROWS * 4, dtype=np.uint64) * np.uint64(1 << 40)).reshape(KNOWN_ROWS, 4)
-    salts = np.zeros((KNOWN_DOMAIN, 32), dtype=np.uint8)
-    nodes = backend.hash_columns(backend.encode(rows, random, KNOWN_DOMAIN), salts)
+    salts = np.zeros((domain, 32), dtype=np.uint8)
+    nodes = backend.hash_columns(backend.encode(rows, random, domain), salts)
     level = 1
     while len(nodes) > 1:
         nodes = backend.merkle_parents(nodes, level)
@@ -34,29 +36,49 @@ def _fingerprint(backend: Backend) -> str:
     return nodes.tobytes().hex()
 
 
-def _round_trip() -> None:
-    """Train, prove and verify four steps on the bundled digits."""
+def _round_trip(device: str) -> None:
+    """Train, prove on the device and verify four steps on the bundled digits."""
     from zkdl.api import MLP, FeatureRule, Run
     from zkdl.datasets import digits
 
     x, y, _, _ = digits()
     with tempfile.TemporaryDirectory(prefix="zkdl-doctor-") as folder:
-        run = Run(MLP([64, 16, 10]), batch=8, features=FeatureRule(5, 4), segment_steps=4)
+        run = Run(MLP([64, 16, 10]), batch=8, features=FeatureRule(5, 4), segment_steps=4, device=device)
         run.fit(x[:200], y[:200], steps=4)
         verify(run.prove(Path(folder) / "doctor.zkproof"))
 
 
+def _gpu(device: str) -> tuple[str, Backend | None]:
+    """What is said about the GPU, and its backend. Raises DeviceError when a GPU was asked for."""
+    if device == CPU:
+        return "not asked for", None
+    try:
+        backend = get_prover_backend(CUDA if device == AUTO else device)
+    except DeviceError as error:
+        if device != AUTO:
+            raise
+        return f"none ({error.code})", None
+    return describe(backend), backend
+
+
 @click.command("doctor")
+@click.option("--device", default=AUTO, help="auto, cpu, cuda or cuda:N: the GPU to test.")
 @verb("doctor")
-def command(output: Output) -> None:
+def command(output: Output, device: str) -> None:
     """Check this installation."""
+    gpu, on_gpu = _gpu(device)
     names = ["reference", "numpy", *(["native"] if is_native_available() else [])]
     found = {name: _fingerprint(get_backend(name)) for name in names}
     if len(set(found.values())) != 1:
         raise DeviceError("the backends disagree on a known answer", code="KNOWN_ANSWER", **found)
+    if on_gpu is not None:
+        names.append(on_gpu.name)
+        on_cpu, there = (_fingerprint(each, LARGE_ROW, LARGE_DOMAIN) for each in (get_backend(), on_gpu))
+        if there != on_cpu:
+            raise DeviceError("the GPU gives another known answer", code="KNOWN_ANSWER", cpu=on_cpu, gpu=there)
     output.say("training, proving and verifying four steps")
     try:
-        _round_trip()
+        _round_trip(device)
     except Rejected as error:
         raise DeviceError("this machine's own proof was rejected", code="KNOWN_ANSWER", reason=str(error)) from error
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -67,6 +89,7 @@ def command(output: Output) -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, {memory / 2**30:.1f} GiB",
         "backends": ", ".join(names),
         "default backend": get_backend().name,
+        "gpu": gpu,
         "known answer": "equal on all backends",
         "round trip": "proven and verified",
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zkdl.backend.select import get_backend
+from zkdl.cli.devices import chosen_backends, device_options
 from zkdl.cli.limits import allowance, limits
 from zkdl.cli.output import Output, verb
 from zkdl.rundir import RunDirectory
@@ -19,8 +19,8 @@ from zkdl.session import Session, check_target
 @click.option("--reveal-weights", type=click.Path(path_type=Path), help="Write the exact weights and their key here.")
 @limits("What needs more goes to disk, for example 8GiB. Default: 90 % of this machine's memory.")
 @click.option("--scratch", type=click.Path(path_type=Path), help="Folder on a disk for that. Default: RUN")
-@click.option("--threads", type=click.IntRange(min=1), help="Default: all processors.")
-@click.option("--backend", help="native, numpy or reference.")
+@device_options
+@click.option("--devices", help="GPUs that share the segments out, for example 0,1.")
 @verb("prove")
 def command(
     output: Output,
@@ -30,12 +30,17 @@ def command(
     max_memory: str | None,
     max_time: str | None,
     scratch: Path | None,
+    devices: str | None,
+    device: str,
+    device_memory: str | None,
     threads: int | None,
     backend: str | None,
 ) -> None:
     """Prove all steps of the run in directory RUN. Interrupted, it goes on with the first missing segment."""
     allowed = allowance(max_memory, max_time)
-    session = Session(RunDirectory.open(run), get_backend(backend, threads))
+    directory = RunDirectory.open(run)
+    first, *more = chosen_backends(output, device, devices, device_memory, backend, threads)
+    session = Session(directory, first)
     path = target or run / "run.zkproof"
     if reveal_weights is not None:
         check_target(reveal_weights)
@@ -45,6 +50,7 @@ def command(
         max_time=allowed.max_time,
         scratch=scratch,
         progress=output.progress,
+        more=more,
     )
     if reveal_weights is not None:
         session.reveal_weights(reveal_weights)

@@ -56,7 +56,7 @@ class Committed:
         if self.code is None:
             columns = backend.encode_columns(self.matrix, self.random, self.shape.domain, indices)
         else:
-            columns = np.ascontiguousarray(self.code[:, indices].T)
+            columns = backend.read_columns(self.code, indices)
         return (
             self.salts[indices].tobytes()
             + columns.astype("<u8", copy=False).tobytes()
@@ -87,7 +87,8 @@ def _hashed(
 ) -> Committed:
     """The tree over a matrix's code, which is kept when it is small."""
     code = None
-    if 8 * shape.rows * shape.domain <= kept:
+    # A device encodes again, quickly, what is opened: its memory is for tables.
+    if 8 * shape.rows * shape.domain <= kept and backend.local is backend:
         code = backend.encode(matrix, random, shape.domain)
         leaves = backend.hash_columns(code, salts)
     else:
@@ -117,10 +118,11 @@ def make_masks(backend: Backend, shape: CodeShape, entropy: Entropy, label: str)
             np.ascontiguousarray(random[first : first + 2].T),
         )
 
-    return Masks(pair(0), pair(2), _hashed(backend, mask_shape, values, random, salts))
+    return Masks(pair(0), pair(2), _hashed(backend.local, mask_shape, values, random, salts))
 
 
 def encode_message(backend: Backend, values: Array, random: Array, domain: int, indices: NDArray[np.int64]) -> Array:
     """A row over K in systematic form, encoded and read at `indices`: (t, 2)."""
-    code = backend.encode(np.ascontiguousarray(values.T), np.ascontiguousarray(random.T), domain)
-    return np.ascontiguousarray(code[:, indices].T)
+    local = backend.local
+    code = local.encode(np.ascontiguousarray(values.T), np.ascontiguousarray(random.T), domain)
+    return local.read_columns(code, indices)

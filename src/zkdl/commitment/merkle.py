@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zkdl.algebra.extension import Array
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 from zkdl.errors import InternalError, Rejected
 
 Digests = NDArray[np.uint8]
@@ -47,7 +48,7 @@ def multiproof(levels: list[Digests], indices: NDArray[np.int64]) -> bytes:
     """The digests that the verifier cannot compute itself, level by level, ascending."""
     parts = []
     for level in levels[:-1]:
-        parts.append(level[_missing(indices)].tobytes())
+        parts.append(to_host(level[_missing(indices)]).tobytes())
         indices = np.unique(indices >> 1)
     return b"".join(parts)
 

@@ -57,7 +57,7 @@ class Assembly:
         """Row weights of a column at a unit point, and the part of the point that stays inside the row."""
         cut = len(point) - self.layout.log_units
         rows = -(-self.public.run.widths[layer] >> self.layout.log_units)
-        return np.ascontiguousarray(self._eq(point[:cut])[:rows]), point[cut:]
+        return self._eq(point[:cut])[:rows], point[cut:]
 
     def _column(self, in_row: str, name: str, layer: int, weights: Array) -> Part:
         return Part(in_row, self.layout.columns[name, layer].first_row, weights)
@@ -159,9 +159,9 @@ class Assembly:
                 continue
             name = f"pad-{present}"
             if name not in claims.in_rows:
-                masked = vector(claims.in_rows["row"]).copy()
-                masked[: present * (len(masked) // n_units)] = 0
-                claims.in_rows[name] = masked
+                whole = vector(claims.in_rows["row"])
+                first = present * (len(whole) // n_units)
+                claims.in_rows[name] = np.concatenate([np.zeros((first, 2), dtype=np.uint64), whole[first:]])
             parts.append(Part(name, column.first_row + column.rows - 1, power.array().reshape(1, 2)))
             power = power * challenge
         if parts:
@@ -172,7 +172,7 @@ class Assembly:
         reduced, public = self.reduced, self.public
         m, u, virtual = reduced.matmul, reduced.unroll, reduced.equation.virtual
         steps, beta = self.slot[: self.layout.log_steps], self.slot[self.layout.log_steps :]
-        units = np.ascontiguousarray(self._eq(m.low(public.shape.log_widths[0]))[: public.run.widths[0]])
+        units = self._eq(m.low(public.shape.log_widths[0]))[: public.run.widths[0]]
         values = [m.activations[0], u.activations[0]]
         places: list[Place] = [(m.step_point, beta), (u.step_point, u.example_point)]
         if public.cross_entropy:
@@ -180,7 +180,7 @@ class Assembly:
                 raise ValueError("cross-entropy has a label value")
             places.append((steps, beta))
             return [*values, reduced.label], DataPoints(tuple(places), units, ((LEAF, virtual["label"]),))
-        classes = np.ascontiguousarray(self._eq(m.low(public.shape.log_widths[-1]))[: public.run.classes])
+        classes = self._eq(m.low(public.shape.log_widths[-1]))[: public.run.classes]
         zeta, last = virtual[f"Z{public.run.L}"], public.run.L
         labels = ((MATMUL, classes), (UNROLL, zeta), (UNROLL, classes)) if last > 1 else ((UNROLL, zeta),)
         return [*values, *reduced.labels], DataPoints(tuple(places), units, labels)
@@ -195,7 +195,7 @@ class Assembly:
             units = m.low(public.shape.log_widths[l])
             inside = min(place.log_inputs, len(units))
             in_row = self._inputs(units[len(units) - inside :], place.log_inputs)
-            rows = np.ascontiguousarray(self._eq(units[: len(units) - inside])[: place.rows])
+            rows = self._eq(units[: len(units) - inside])[: place.rows]
             claims.in_rows[f"weights-{l}"] = self.backend.outer(in_row, zeta)
             claims.add(values.weights[l], [Part(f"weights-{l}", place.first_row, rows)])
             bias = values.biases[l]
@@ -223,7 +223,7 @@ class Assembly:
         in_row = self._inputs(unit_point[len(unit_point) - inside :], place.log_inputs)
         first = (lookup.first_leaf_row << self.layout.log_units) >> inside
         rows = self._eq(unit_point[: len(unit_point) - inside])[first : first + place.rows]
-        scaled = self.backend.k_mul(np.ascontiguousarray(rows), self.reduced.beta.array())
+        scaled = self.backend.k_mul(rows, self.reduced.beta.array())
         outputs = self._eq(m.low(self.public.shape.log_widths[l + 1]))
         claims.in_rows[f"transposed-{l}"] = self.backend.outer(in_row, outputs)
         claims.add(value, [Part(f"transposed-{l}", place.first_row, scaled)])

@@ -228,8 +228,8 @@ def prove(
     own = commit(backend, own_matrix, layout.code, entropy, "certificate", storage.kept_code_bytes)
     masks = [make_masks(backend, c.shape, entropy, f"mask/{name}") for name, c in (("target", target), ("own", own))]
     count = layout.pad_count()
-    pads = pad_commitment.sample_pads(backend, count, entropy)
-    committed = pad_commitment.commit(backend, pads, pad_commitment.pad_shape(count, layout.parameters), entropy)
+    pads = pad_commitment.sample_pads(backend.local, count, entropy)
+    committed = pad_commitment.commit(backend.local, pads, pad_commitment.pad_shape(count, layout.parameters), entropy)
     statement = layout.statement(statement)
     channel = ProverChannel(Transcript(protocol, statement))
     ledger = ProverLedger(count, channel, pads)
@@ -270,7 +270,7 @@ def prove(
     opening.prove(ledger, backend, own, masks[1], on_own, "own")
     ledger.sacrifice()
     ledger.check_used_up()
-    pad_commitment.prove(backend, channel, committed, ledger.constraints)
+    pad_commitment.prove(backend.local, channel, committed, ledger.constraints)
     opened = [
         opening.prove_columns(ledger, backend, target, masks[0], "target"),
         opening.prove_columns(ledger, backend, own, masks[1], "own"),

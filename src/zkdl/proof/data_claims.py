@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 from zkdl.commitment import link
 from zkdl.commitment.stored import DatasetLayout
 from zkdl.hiding.ledger import Affine
@@ -79,8 +80,8 @@ def data_values(
     slots = []
     for steps, examples in points.places:
         eq = [backend.eq_table(to_array(point).reshape(-1, 2)) for point in (steps, examples)]
-        weights = [np.ascontiguousarray(table[:size]) for table, size in zip(eq, indices.shape, strict=True)]
-        slots.append(np.ascontiguousarray(backend.outer(*weights)[present]))
+        weights = [table[:size] for table, size in zip(eq, indices.shape, strict=True)]
+        slots.append(np.ascontiguousarray(to_host(backend.outer(*weights))[present]))
     inputs = np.ascontiguousarray(features[rows])
     values = []
     for place in (MATMUL, UNROLL):

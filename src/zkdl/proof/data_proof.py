@@ -108,8 +108,8 @@ def prove(
     committed: dict[str, Committed | Stacked] = {"links": stack([link.committed for link in links]), "dataset": dataset}
     masks = {name: make_masks(backend, layout.code(name), entropy, f"mask/{name}") for name in OPENINGS}
     count = layout.pad_count()
-    pads = pad_commitment.sample_pads(backend, count, entropy)
-    committed_pads = pad_commitment.commit(backend, pads, layout.pad_shape(), entropy)
+    pads = pad_commitment.sample_pads(backend.local, count, entropy)
+    committed_pads = pad_commitment.commit(backend.local, pads, layout.pad_shape(), entropy)
     statement = statement_bytes(layout, public)
     channel = ProverChannel(Transcript(DATASET_PROTOCOL, statement))
     ledger = ProverLedger(count, channel, pads)
@@ -127,7 +127,7 @@ def prove(
         progress("links", (i + 1) / 3)
         opening.prove(ledger, backend, committed[name], masks[name], claims[name], name, storage.table)
     ledger.check_used_up()
-    pad_commitment.prove(backend, channel, committed_pads, ledger.constraints)
+    pad_commitment.prove(backend.local, channel, committed_pads, ledger.constraints)
     opened = [opening.prove_columns(ledger, backend, committed[name], masks[name], name) for name in OPENINGS]
     code = committed_pads.tree.shape
     indices = channel.transcript.indices("pads/positions", code.domain, code.queries)

@@ -10,17 +10,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zkdl.backend.device_codes import CODE_BYTES
 from zkdl.backend.scratch import KEPT_CODE_BYTES, SMALL_TABLE_BYTES, Scratch, Storage
 from zkdl.commitment.parameters import CodeShape, ParameterSet
 from zkdl.proof.certificate import CertificateLayout
 from zkdl.proof.data_proof import DataProofLayout, data_proof_layout
-from zkdl.proof.public import SegmentPublic
+from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout, initial_certificate_layout
 from zkdl.protocols.lookup import LeafLayout
 from zkdl.statement.run import RunStatement
+from zkdl.statement.segment import SegmentStatement
 
 # Stored layers begin with a quarter of the leaves, 32 bytes each, and halve.
 TREE_BYTES_PER_LEAF = 16
@@ -151,6 +153,39 @@ def segment(public: SegmentPublic, level: Level) -> Need:
     else:
         memory += columns
     return Need(memory, disk)
+
+
+# Half as much again as the stored layers while one of them is padded. Per position of the code: salts, the tree's nodes, hash
+# states, powers.
+ON_DEVICE_BYTES_PER_LEAF, ON_DEVICE_BYTES = 24, 256
+
+
+def on_device(public: SegmentPublic, code_bytes: int = CODE_BYTES) -> int:
+    """Bytes of a GPU's memory while a segment is proven: what is looked up, the fraction tree, folds, a block of the code."""
+    layout, run = public.layout, public.run
+    slots = 1 << (layout.log_steps + layout.log_batch)
+    # What is committed, and what is looked up besides: leaves are made of both.
+    code, row = layout.code, 4 * layout.code.row
+    looked_up = sum(row * lookup.rows * len(lookup.fields) for lookup in layout.leaves.lookups)
+    looked_up += sum(row * table.rows * len(table.table.columns) for table in layout.leaves.tables)
+    columns = row * code.rows + 4 * run.widths[0] * slots + ON_DEVICE_BYTES * code.domain
+    tree_bytes = ON_DEVICE_BYTES_PER_LEAF * layout.leaves.leaves + looked_up
+    # Activations and weights of both directions at every step, and what the first round of their sumcheck makes of them.
+    folds = 6 * 16 * sum(run.widths) << layout.log_steps
+    return int(FRAGMENTED * (columns + max(tree_bytes, folds) + 3 * code_bytes))
+
+
+def longest_on_device(
+    run: RunStatement, segment: SegmentStatement, limit: int, parameters: ParameterSet, code_bytes: int = CODE_BYTES
+) -> tuple[int, int] | None:
+    """Steps and bytes of the longest segment of a power of two of steps that fits; None when one step does not."""
+    steps = 1 << max(0, segment.steps - 1).bit_length()
+    while steps >= 1:
+        needed = on_device(segment_public(run, replace(segment, steps=steps), parameters), code_bytes)
+        if needed <= limit:
+            return steps, needed
+        steps //= 2
+    return None
 
 
 def certificate(run: RunStatement, layout: CertificateLayout, level: Level, item: int) -> Need:

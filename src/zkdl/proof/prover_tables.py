@@ -167,7 +167,7 @@ class MatmulWitness:
         def at_units(layer: int, values: Ints) -> Array:
             units = run.widths[layer]
             eq = backend.eq_table(to_array(claims.low(log_widths[layer])).reshape(-1, 2))
-            return backend.vecmat(np.ascontiguousarray(eq[:units]), values[:units].reshape(units, -1))
+            return backend.vecmat(eq[:units], values[:units].reshape(units, -1))
 
         direct = [
             (at_units(l - 1, witness.activation(l - 1)), self.folded_gradients[l - 1]) for l in range(1, run.L + 1)
@@ -180,27 +180,15 @@ class MatmulWitness:
 
 def _weighted(backend: Backend, product: Array, eq: Array) -> Ext:
     """sum_{x, t} eq[t] * product[x, t]."""
-    per_row = backend.k_mul(product, np.tile(eq, (len(product) // len(eq), 1)))
+    ones = np.zeros((len(product) // len(eq), 2), dtype=np.uint64)
+    ones[:, 0] = 1
+    per_row = backend.k_mul(product, backend.outer(ones, eq))
     return scalar(backend.k_sum(per_row))
 
 
 def _padded_units(table: Array, log_units: int, steps: int) -> Array:
-    out = np.zeros(((1 << log_units) * steps, 2), dtype=np.uint64)
-    out[: len(table)] = table
-    return out
-
-
-def _over_time(backend: Backend, start: Array, updates: Array, integers: NDArray[np.int64]) -> Array:
-    """start - sum over s < t of integers[s] * updates[:, s]: (d, T', 2) from start (d, 2) and updates (d, T', 2)."""
-    d, steps = updates.shape[:2]
-    out = np.empty((d, steps, 2), dtype=np.uint64)
-    scale = backend.f_from_int(integers)
-    now = start
-    for t in range(steps):
-        out[:, t] = now
-        if t < len(integers):
-            now = backend.f_sub(now, backend.f_mul(updates[:, t], scale[t : t + 1]))
-    return out
+    missing = ((1 << log_units) * steps) - len(table)
+    return np.concatenate([table, np.zeros((missing, 2), dtype=np.uint64)]) if missing else table
 
 
 def matmul_witness(
@@ -215,8 +203,9 @@ def matmul_witness(
     run, log_widths, schedule = public.run, public.shape.log_widths, public.schedule
     steps, batch = 1 << schedule.log_steps, 1 << schedule.log_batch
     beta_eq = backend.eq_table(to_array(beta).reshape(-1, 2))
-    valid = np.zeros((steps, batch, 1), dtype=np.bool_)
-    valid[: len(schedule.sizes), :, 0] = np.arange(batch) < schedule.sizes[:, np.newaxis]
+    present = np.zeros((steps, batch, 2), dtype=np.uint64)
+    present[: len(schedule.sizes)] = (np.arange(batch) < schedule.sizes[:, np.newaxis])[:, :, np.newaxis]
+    valid = present.reshape(-1, 2)
 
     def at_beta(layer: int, values: Ints) -> Array:
         units = run.widths[layer]
@@ -225,9 +214,13 @@ def matmul_witness(
 
     def over_time(layer: int, values: Ints, folded: Array, start: Array, updates: NDArray[np.int64]) -> Array:
         units = run.widths[layer]
-        masked = np.where(valid, folded.reshape(steps, batch, 2), np.uint64(0))
+        masked = backend.f_mul(folded, valid).reshape(steps, batch, 2)
         change = backend.matvec(values[:units].reshape(-1, batch), masked).reshape(units, steps, 2)
-        return _padded_units(_over_time(backend, start, change, updates).reshape(-1, 2), log_widths[layer], steps)
+        return _padded_units(
+            backend.running_difference(start, change, backend.f_from_int(updates)).reshape(-1, 2),
+            log_widths[layer],
+            steps,
+        )
 
     tables = MatmulTables([], [], [], [], [])
     folded_gradients, folded_activations = [], []
@@ -243,10 +236,10 @@ def matmul_witness(
         tables.biases.append(None)
         if bias is not None:
             first = backend.matvec(bias.reshape(1, -1), zeta.reshape(1, -1, 2))
-            masked = np.where(valid, folded.reshape(steps, batch, 2), np.uint64(0))
+            masked = backend.f_mul(folded, valid).reshape(steps, batch, 2)
             unit = np.full((1, batch), public.shape.bias_units[l - 1], dtype=np.int64)
             change = backend.matvec(np.repeat(unit, steps, axis=0), masked).reshape(1, steps, 2)
-            tables.biases[-1] = _over_time(backend, first, change, updates).reshape(-1, 2)
+            tables.biases[-1] = backend.running_difference(first, change, backend.f_from_int(updates)).reshape(-1, 2)
     for l in range(1, run.L):
         pi, activation, gradient = leaf.virtual[f"P{l}"], witness.activation(l), witness.gradient(l + 1)
         units = run.widths[l]

@@ -9,6 +9,7 @@ import numpy as np
 
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment import pads as pad_commitment
 from zkdl.commitment.ligero import Committed, Masks, commit, make_masks
@@ -69,7 +70,8 @@ class SegmentProver:
         progress: Progress = silent,
         storage: Storage = IN_MEMORY,
     ) -> None:
-        self.backend = backend
+        # Nothing changes the witness any more: a device may keep it until the proof is made.
+        self.backend = backend = backend.with_resident(witness.matrix, witness.features)
         self.storage = storage
         self.public = public
         self.witness = witness
@@ -86,8 +88,8 @@ class SegmentProver:
             name: make_masks(backend, public.code(name), entropy, f"mask/{name}") for name in public.openings
         }
         count = public.pad_count()
-        pads = pad_commitment.sample_pads(backend, count, entropy)
-        self.pads = pad_commitment.commit(backend, pads, public.pad_shape(), entropy)
+        pads = pad_commitment.sample_pads(backend.local, count, entropy)
+        self.pads = pad_commitment.commit(backend.local, pads, public.pad_shape(), entropy)
         channel = ProverChannel(Transcript(PROTOCOL, public.statement_bytes()))
         self.ledger = ProverLedger(count, channel, pads)
         self.tables: MatmulWitness | None = None
@@ -122,7 +124,7 @@ class SegmentProver:
         values = [self.tables.total(backend, tau)]
         if public.cross_entropy:
             examples = example_weights(backend, public.indices, tau, beta, len(self.witness.labels))
-            weights = np.ascontiguousarray(leaf.virtual["label"][self.witness.labels])
+            weights = np.ascontiguousarray(to_host(leaf.virtual["label"])[self.witness.labels])
             values.append(scalar(backend.k_sum(backend.k_mul(examples, weights))))
             sums, quotients = slot_sums(backend, public, self.witness, leaf)
             eq = backend.eq_table(to_array(slot).reshape(-1, 2))
@@ -180,7 +182,7 @@ class SegmentProver:
 
     def _label_value(self, steps: list[Ext], examples: list[Ext], class_weights: Array) -> Ext:
         weights = example_weights(self.backend, self.public.indices, steps, examples, len(self.witness.labels))
-        chosen = np.ascontiguousarray(class_weights[self.witness.labels])
+        chosen = np.ascontiguousarray(to_host(class_weights)[self.witness.labels])
         return scalar(self.backend.k_sum(self.backend.k_mul(weights, chosen)))
 
     def link(self, values: list[Affine], points: DataPoints) -> None:
@@ -206,7 +208,7 @@ class SegmentProver:
     def finish(self) -> None:
         self.ledger.check_used_up()
         channel = self.ledger.channel
-        pad_commitment.prove(self.backend, channel, self.pads, self.ledger.constraints)
+        pad_commitment.prove(self.backend.local, channel, self.pads, self.ledger.constraints)
         names = self.public.openings
         opened = [
             opening.prove_columns(self.ledger, self.backend, self.committed[name], self.masks[name], name)

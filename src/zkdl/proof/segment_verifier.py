@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 
-import numpy as np
-
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import pads as pad_commitment
@@ -42,7 +40,7 @@ def public_weight_values(
         return constant(scalar(backend.k_sum(backend.k_mul(left, right))))
 
     def at(point: list[Ext], width: int) -> Array:
-        return np.ascontiguousarray(backend.eq_table(to_array(point).reshape(-1, 2))[:width])
+        return backend.eq_table(to_array(point).reshape(-1, 2))[:width]
 
     plain: list[Affine] = []
     biases: list[Affine | None] = []

@@ -14,6 +14,7 @@ import numpy as np
 
 from zkdl.algebra.extension import ONE, Array, Ext
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 from zkdl.backend.scratch import Shelf, Tables, empty_table
 from zkdl.commitment.ligero import Matrix
 from zkdl.hiding.ledger import Affine, constant
@@ -81,7 +82,7 @@ class Batched:
             for first, last in spans(used):
                 scaled = backend.k_mul(weights[first:last], value.array())
                 span = slice(start + first, start + last)
-                out[span] = backend.k_add(out[span], scaled)
+                out[span] = to_host(backend.k_add(out[span], scaled))
         return out
 
 
@@ -111,7 +112,8 @@ def batch(backend: Backend, claims: Claims, rows: int, g: Ext) -> Batched:
             i = where[part.in_row]
             start = part.first_row - first[i]
             span = slice(start, start + len(part.weights))
-            weights[i][span] = backend.k_add(weights[i][span], backend.k_mul(part.weights, power.array()))
+            scaled = backend.k_mul(part.weights, power.array())
+            weights[i][span] = to_host(backend.k_add(weights[i][span], scaled))
             used[i][span] = True
         power = power * g
     return Batched(value, rows, list(claims.in_rows.values()), first, weights, used)
@@ -123,5 +125,5 @@ def fold_rows(
     """sum_i weights[i] * matrix[i] over the rows in use: (columns, 2)."""
     out = np.zeros((matrix.shape[1], 2), dtype=np.uint64)
     for first, last in spans(used):
-        out = backend.k_add(out, backend.vecmat(np.ascontiguousarray(weights[first:last]), matrix[first:last]))
+        out = backend.k_add(out, backend.vecmat(weights[first:last], matrix[first:last]))
     return out

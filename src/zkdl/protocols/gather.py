@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zkdl.algebra.extension import Array, Ext, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 
 
 def example_weights(
@@ -29,7 +30,7 @@ def example_weights(
     steps, width = indices.shape
     step_eq = backend.eq_table(to_array(step_point).reshape(-1, 2))[:steps]
     example_eq = backend.eq_table(to_array(example_point).reshape(-1, 2))[:width]
-    weights = backend.outer(np.ascontiguousarray(step_eq), np.ascontiguousarray(example_eq))
+    weights = to_host(backend.outer(step_eq, example_eq))
     flat = indices.reshape(-1)
     present = flat >= 0
     return scatter_add(backend, flat[present], weights[present], padded)

@@ -143,9 +143,9 @@ def equation(
     out = LeafEquation(row_point, in_row, ZERO)
     covered = ZERO
     for lookup in layout.lookups:
-        rows = np.ascontiguousarray(rows_eq[lookup.first_leaf_row : lookup.first_leaf_row + lookup.rows])
+        rows = rows_eq[lookup.first_leaf_row : lookup.first_leaf_row + lookup.rows]
         full = scalar(backend.k_sum(rows))
-        weights = np.ascontiguousarray(backend.outer(rows, units_eq)[: lookup.units])
+        weights = backend.outer(rows, units_eq)[: lookup.units]
         active = scalar(backend.k_sum(weights))
         covered = covered + full
         out.numerator_known = out.numerator_known + active
@@ -154,7 +154,7 @@ def equation(
             for term in terms:
                 _add_term(backend, out, term, betas[1 + slot] * term.coefficient, rows, weights, full, active)
     for table in layout.tables:
-        rows = np.ascontiguousarray(rows_eq[table.first_leaf_row : table.first_leaf_row + table.rows])
+        rows = rows_eq[table.first_leaf_row : table.first_leaf_row + table.rows]
         full = scalar(backend.k_sum(rows))
         covered = covered + full
         values = _table_values(backend, table.table, rows, backend.eq_table(to_array(in_row).reshape(-1, 2)))
@@ -189,8 +189,8 @@ def _table_values(backend: Backend, table: Table, rows: Array, in_row: Array) ->
     weights = backend.outer(rows, in_row)
     size = len(table.columns[0])
     columns = np.ascontiguousarray(np.stack(table.columns))
-    head = backend.matvec(columns, np.ascontiguousarray(weights[:size]).reshape(1, size, 2))
-    tail = scalar(backend.k_sum(np.ascontiguousarray(weights[size:]))) if len(weights) > size else ZERO
+    head = backend.matvec(columns, weights[:size].reshape(1, size, 2))
+    tail = scalar(backend.k_sum(weights[size:])) if len(weights) > size else ZERO
     return [scalar(head[c]) + tail * int(columns[c, -1]) for c in range(len(columns))]
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from zkdl.algebra.extension import ONE, Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 from zkdl.backend.scratch import Shelf, Tables, empty_table
 from zkdl.commitment import merkle
 from zkdl.commitment.ligero import MASK_ROWS, Committed, Masks, encode_message
@@ -94,10 +95,10 @@ def prove(
         folded = backend.k_add(folded, backend.k_mul(table, scale.array()))
     folded_random = backend.vecmat(row_weights, committed.random)
     fold = _masked(backend, masks.fold, (folded, folded_random), gamma)
-    ledger.channel.send_elements(label + "/fold", np.concatenate(fold))
+    ledger.channel.send_elements(label + "/fold", to_host(np.concatenate(fold)))
     tested = (backend.vecmat(test_weights, committed.matrix), backend.vecmat(test_weights, committed.random))
     test = _masked(backend, masks.low_degree, tested, ONE)
-    ledger.channel.send_elements(label + "/test", np.concatenate(test))
+    ledger.channel.send_elements(label + "/test", to_host(np.concatenate(test)))
     ledger.require_zero(masked + value * gamma - _dot(backend, basis, fold[0]))
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from zkdl.algebra.eq import eq_prefix
 from zkdl.algebra.extension import ONE, ZERO, Array, Ext, from_array, scalar, to_array
 from zkdl.backend.base import Backend
+from zkdl.backend.device import to_host
 from zkdl.hiding.ledger import Affine, PadCount, ProverLedger, VerifierLedger, constant
 from zkdl.protocols.matmul import MatmulClaims, MatmulShape
 from zkdl.protocols.sumcheck import cubic_pads, prove_triple, verify_triple
@@ -138,7 +139,7 @@ def _masked_table(schedule: UpdateSchedule, coefficients: Array) -> Array:
     table = np.zeros((1 << schedule.log_steps, 1 << schedule.log_batch, 2), dtype=np.uint64)
     examples = np.arange(1 << schedule.log_batch)
     mask = examples[np.newaxis, :] < schedule.sizes[:, np.newaxis]
-    table[: len(coefficients)] = np.where(mask[:, :, np.newaxis], coefficients[:, np.newaxis, :], np.uint64(0))
+    table[: len(coefficients)] = np.where(mask[:, :, np.newaxis], to_host(coefficients)[:, np.newaxis, :], np.uint64(0))
     return table.reshape(-1, 2)
 
 
@@ -153,7 +154,7 @@ def _close(
     products: Sequence[tuple[Affine, Affine, Affine]],
 ) -> UnrollClaims:
     steps, examples = point[: schedule.log_steps], point[schedule.log_steps :]
-    step_eq = np.ascontiguousarray(backend.eq_table(to_array(steps).reshape(-1, 2))[: len(schedule.sizes)])
+    step_eq = backend.eq_table(to_array(steps).reshape(-1, 2))[: len(schedule.sizes)]
     found, which = np.unique(schedule.sizes, return_inverse=True)
     valid = to_array([eq_prefix(examples, int(size)) for size in found])
     weights = backend.k_mul(step_eq, np.ascontiguousarray(valid[which]))
@@ -198,7 +199,7 @@ def prove(
         (_masked_table(schedule, coefficients), a, g)
         for coefficients, (a, g) in zip(equations.transposed, transposed, strict=True)
     ]
-    ones = np.zeros_like(direct[0][0])
+    ones = np.zeros(direct[0][0].shape, dtype=np.uint64)
     ones[:, 0] = 1
     terms += [
         (_masked_table(schedule, coefficients), ones, g)

@@ -1,0 +1,1 @@
+"""A device that is emulated on the processor, so that the launch code of the CUDA backend runs without a GPU."""
