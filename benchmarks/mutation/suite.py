@@ -25,6 +25,8 @@ CAUGHT, EXPLAINED = Path(__file__).parent / "tests.json", Path(__file__).parent 
 NAMED = "tests/soundness/test_rules_are_named.py"
 CONTAINERS = ["tests/soundness/test_container.py", "tests/unit/test_limits.py", "tests/e2e/test_hostile_headers.py"]
 LIKELY = {
+    "zkdl.reference.revealed": ["tests/reference/test_broken_files.py"],
+    "zkdl.proof.revealed": ["tests/unit/proof/test_revealed.py"],
     "zkdl.reference": ["tests/reference/test_rules.py", "tests/soundness/test_missing_work.py"],
     "zkdl.statement": ["tests/unit/statement", NAMED, "tests/unit/test_limits.py"],
     "zkdl.proof.outside": [NAMED, "tests/e2e/test_verify.py", "tests/e2e/test_attest.py"],

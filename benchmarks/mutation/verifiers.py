@@ -23,7 +23,7 @@ MAIN = [
     ),
     *(
         f"zkdl.proof.{name}"
-        for name in ("chain", "limits", "outside", "run_certificates", "format", "security", "public")
+        for name in ("chain", "limits", "outside", "revealed", "run_certificates", "format", "security", "public")
     ),
     *(f"zkdl.proof.{name}" for name in ("assembly", "layout", "source")),
     *(f"zkdl.protocols.{name}" for name in ("claims", "fractions", "gather", "lookup", "loss", "matmul", "opening")),
@@ -53,7 +53,8 @@ REFERENCE = [
     )
 ]
 REFERENCE += [
-    f"zkdl.reference.{name}" for name in ("segment", "soundness", "statement", "training", "transcript", "verifier")
+    f"zkdl.reference.{name}"
+    for name in ("revealed", "segment", "soundness", "statement", "training", "transcript", "verifier")
 ]
 LEFT_OUT = frozenset(
     {
@@ -71,7 +72,7 @@ LEFT_OUT = frozenset(
         ),
         *("dataset_matrix", "weights_matrix", "main", "with_values", "stack", "Stacked", "_is_constant"),
         # Plain questions, not checks.
-        *("is_zero", "__eq__", "cross_entropy", "from_seed", "seeded", "three", "whole_chain", "complete"),
+        *("is_zero", "__eq__", "cross_entropy", "from_seed", "seeded", "three", "whole_chain", "complete", "is_number"),
     }
 )
 

@@ -136,6 +136,7 @@ def verify_alone(count: PadCount, proof: bytes, body: Verifier[Result], forgets:
     ledger.check_used_up()
     shape = pad_commitment.pad_shape(count, TINY)
     pending = pad_commitment.verify(backend, channel, shape, root, ledger.constraints)
+    pad_commitment.verify_sum(backend, pending)
     indices = opening.draw_positions(ledger, shape.code, "pads")
     columns = opening.receive_columns(ledger, root, shape.code.rows, shape.code.log_domain, indices, "pads")
     pad_commitment.verify_columns(backend, pending, columns, indices)

@@ -9,7 +9,7 @@ import numpy as np
 
 from zkdl.algebra.extension import Array, P
 from zkdl.hiding.entropy import Entropy
-from zkdl.transcript.channel import VerifierChannel
+from zkdl.transcript.channel import VerifierChannel, _work
 from zkdl.transcript.transcript import Transcript
 
 
@@ -26,8 +26,8 @@ class FixedTranscript(Transcript):
 class InventingChannel(VerifierChannel):
     """Answers every read with uniform elements and remembers the proof bytes that it has invented."""
 
-    def __init__(self, seed: int) -> None:
-        super().__init__(FixedTranscript(), io.BytesIO())
+    def __init__(self, seed: int, transcript: Transcript | None = None) -> None:
+        super().__init__(transcript or FixedTranscript(), io.BytesIO())
         self.random = np.random.default_rng(seed)
         self.chunks: list[tuple[str, bytes]] = []
 
@@ -48,6 +48,16 @@ class InventingChannel(VerifierChannel):
         values = self.elements(shape)
         self.keep(label, values.astype("<u8").tobytes())
         return values
+
+    def check_grind(self, label: str, bits: int) -> None:
+        """The work is done and not invented."""
+        if bits:
+            state = self.transcript.fork_digest()
+            words = (n.to_bytes(8, "little") for n in range(1 << 40))
+            self.keep(label, next(nonce for nonce in words if not _work(state, nonce) >> (64 - bits)))
+
+    def has(self, label: str) -> bool:
+        return any(name == label for name, _ in self.chunks)
 
     def replace(self, label: str, data: bytes) -> None:
         """Change the one message with this label."""

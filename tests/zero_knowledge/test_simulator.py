@@ -88,6 +88,7 @@ def test_simulated_data_proof_is_accepted(loss: str, segments: int, monkeypatch:
     layout = data_proof_layout(tiny.run, segments, TINY)
     seed = sampler.seed(tiny.run)
     simulator = DataSimulator(tiny.backend, layout, [points] * segments, seed=9)
+    simulator.invent_columns()
     roots = simulator.roots
     assert len(roots["links"]) == 32 * segments and len(roots["dataset"]) == 32
     links = [replace(points, root=roots["links"][32 * i : 32 * (i + 1)]) for i in range(segments)]

@@ -118,13 +118,15 @@ def commit(backend: Backend, pads: Array, shape: PadShape, entropy: Entropy) -> 
 
 
 def _linear_form(backend: Backend, shape: PadShape, constraints: Sequence[Affine], weights: Array) -> tuple[Array, Ext]:
-    """Codewords (pad_rows, n', 2) of the row interpolants, and the required sum."""
+    """Codewords (pad_rows, n', 2) of the row interpolants, and the required sum but for public values that come later."""
     row = shape.code.row
     form: dict[int, Ext] = {}
     required = Ext(0)
     for constraint, weight in zip(constraints, from_array(weights), strict=True):
         required = required - constraint.known * weight
         for pad, coefficient in constraint.terms.items():
+            if pad < 0:  # a public value
+                continue
             scaled = coefficient * weight
             form[pad] = form[pad] + scaled if pad in form else scaled
     values = np.zeros((shape.pad_rows * row, 2), dtype=np.uint64)
@@ -165,7 +167,11 @@ def prove(backend: Backend, channel: ProverChannel, committed: CommittedPads, co
 
 @dataclass(frozen=True)
 class PendingPads:
-    """What the opened pad columns are checked against."""
+    """What the opened pad columns are checked against.
+
+    Attributes:
+        required: sum of y over H', but for public: what the public values -1, -2, .. of `VerifierLedger.later` add, by number.
+    """
 
     shape: PadShape
     root: bytes
@@ -173,22 +179,41 @@ class PendingPads:
     forms: Array
     test: Array
     y: Array
+    required: Ext
+    public: dict[int, Ext]
+
+
+def public_terms(constraints: Sequence[Affine], weights: Array) -> dict[int, Ext]:
+    """What each public value of `VerifierLedger.later` adds to the required sum, per unit."""
+    found: dict[int, Ext] = {}
+    for constraint, weight in zip(constraints, from_array(weights), strict=True):
+        for pad, coefficient in constraint.terms.items():
+            if pad < 0:
+                found[pad] = found.get(pad, Ext(0)) - coefficient * weight
+    return found
 
 
 def verify(
     backend: Backend, channel: VerifierChannel, shape: PadShape, root: bytes, constraints: Sequence[Affine]
 ) -> PendingPads:
-    """Read both messages and check the sum of y over H'. Raises Rejected."""
+    """Read both messages. Nothing is checked before `verify_sum` and `verify_columns`."""
     transcript = channel.transcript
     test_weights = transcript.challenges("pads/low-degree", shape.pad_rows)
     weights = transcript.challenges("pads/constraints", len(constraints))
     test = channel.receive_elements("pads/test", (shape.code.dimension, 2))
     y = channel.receive_elements("pads/linear", (shape.message, 2))
     forms, required = _linear_form(backend, shape, constraints, weights)
-    on_subgroup = scalar(backend.k_sum(np.ascontiguousarray(y[:: shape.code.row]))) * shape.code.row
+    return PendingPads(shape, root, test_weights, forms, test, y, required, public_terms(constraints, weights))
+
+
+def verify_sum(backend: Backend, pending: PendingPads, public: Sequence[Ext] = ()) -> None:
+    """Check the sum of y over H', with the public values -1, -2, ... Raises Rejected."""
+    row, required = pending.shape.code.row, pending.required
+    for pad, coefficient in pending.public.items():
+        required = required + coefficient * public[-1 - pad]
+    on_subgroup = scalar(backend.k_sum(np.ascontiguousarray(pending.y[::row]))) * row
     if on_subgroup != required:
         raise Rejected("the hidden values do not satisfy the relations", code="RELATIONS")
-    return PendingPads(shape, root, test_weights, forms, test, y)
 
 
 def verify_columns(

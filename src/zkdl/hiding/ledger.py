@@ -13,7 +13,7 @@ Soundness error: a triple with c != a*b survives for at most one chi: 1/|K|, one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,6 +168,19 @@ class VerifierLedger(Ledger):
     def __init__(self, count: PadCount, channel: VerifierChannel) -> None:
         super().__init__(count)
         self.channel = channel
+        self._public: list[Callable[[], Ext]] = []
+
+    def later(self, compute: Callable[[], Ext]) -> Affine:
+        """A public value that costs much: it stands as pad -1, -2, .. until `public_values` is asked for.
+
+        So a section that is no proof is refused for the price of its hashes, however large its statement is.
+        """
+        self._public.append(compute)
+        return Affine(ZERO, {-len(self._public): ONE})
+
+    def public_values(self) -> list[Ext]:
+        """What the pads -1, -2, .. stand for, in this order."""
+        return [compute() for compute in self._public]
 
     def receive(self, label: str, count: int) -> list[Affine]:
         values = from_array(self.channel.receive_elements(label, (count, 2)))

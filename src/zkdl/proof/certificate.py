@@ -315,6 +315,7 @@ def verify(
     ledger.check_used_up()
     pad_shape = pad_commitment.pad_shape(count, layout.parameters)
     pads = pad_commitment.verify(backend, channel, pad_shape, pad_root, ledger.constraints)
+    pad_commitment.verify_sum(backend, pads)
     names = ("target", "own")
     positions = [opening.draw_positions(ledger, p.shape, name) for p, name in zip(pending, names, strict=True)]
     pad_positions = opening.draw_positions(ledger, pad_shape.code, "pads")

@@ -166,6 +166,7 @@ def verify(
     ledger.check_used_up()
     shape = layout.pad_shape()
     pads = pad_commitment.verify(backend, channel, shape, pad_root, ledger.constraints)
+    pad_commitment.verify_sum(backend, pads)
     positions = {name: opening.draw_positions(ledger, layout.code(name), name) for name in OPENINGS}
     code = shape.code
     pad_positions = opening.draw_positions(ledger, code, "pads")

@@ -5,6 +5,9 @@ Imports numpy and the standard library only; compiled kernels are used when they
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+
 from zkdl.algebra.extension import Array, Ext, scalar, to_array
 from zkdl.backend.base import Backend
 from zkdl.commitment import pads as pad_commitment
@@ -24,6 +27,8 @@ from zkdl.protocols.unroll import UnrollClaims, WeightValues
 from zkdl.statement.weights import Weights
 from zkdl.transcript.channel import Source, VerifierChannel
 from zkdl.transcript.transcript import Transcript
+
+Initial = Weights | Callable[[], Weights]
 
 
 def public_weight_values(
@@ -59,7 +64,8 @@ class SegmentVerifier:
 
     Args:
         roots: name -> root of every stored commitment that the segment opens.
-        initial: public initial weights, for a segment that starts from the seed.
+        initial: public initial weights, for a segment that starts from the seed, or what expands them. They are not asked for
+            before all columns are known to belong to their roots and messages.
     """
 
     def __init__(
@@ -68,7 +74,7 @@ class SegmentVerifier:
         public: SegmentPublic,
         channel: VerifierChannel,
         roots: dict[str, bytes],
-        initial: Weights | None,
+        initial: Initial | None,
     ) -> None:
         self.backend = backend
         self.public = public
@@ -110,9 +116,42 @@ class SegmentVerifier:
         biases = [next(values) if has else None for has in bias]
         return WeightValues(plain, biases, list(values))
 
+    def _public_weights(self, leaf: LeafEquation, claims: MatmulClaims) -> WeightValues:
+        """Of the initial weights, which are expanded once, when the first value is needed."""
+        initial, backend, public, later = self.initial, self.backend, self.public, self.ledger.later
+
+        @cache
+        def values() -> WeightValues:
+            expanded = initial() if callable(initial) else initial
+            if expanded is None:
+                raise InternalError("a segment from the seed needs the initial weights")
+            return public_weight_values(backend, expanded, public, leaf, claims)
+
+        def known(found: Affine | None) -> Ext:
+            if found is None:
+                raise InternalError("the initial weights lack a bias")
+            return found.known
+
+        layers, has_bias = range(public.run.L), public.run.bias
+
+        def plain(l: int) -> Ext:
+            return known(values().weights[l])
+
+        def bias(l: int) -> Ext:
+            return known(values().biases[l])
+
+        def turned(l: int) -> Ext:
+            return known(values().transposed[l])
+
+        return WeightValues(
+            [later(partial(plain, l)) for l in layers],
+            [later(partial(bias, l)) if has_bias[l] else None for l in layers],
+            [later(partial(turned, l)) for l in layers[:-1]],
+        )
+
     def weights(self, leaf: LeafEquation, claims: MatmulClaims) -> tuple[WeightValues, WeightValues]:
         if self.initial is not None:
-            start = public_weight_values(self.backend, self.initial, self.public, leaf, claims)
+            start = self._public_weights(leaf, claims)
         else:
             start = self._receive_weights("w_in-values", self.public.run.L - 1)
         return start, self._receive_weights("w_out-values", 0)
@@ -140,7 +179,7 @@ class SegmentVerifier:
         )
 
     def finish(self) -> None:
-        """The pad proof, then all columns."""
+        """The pad proof, all columns, and at last the relations: only they need the public weights."""
         self.ledger.check_used_up()
         pads = pad_commitment.verify(
             self.backend, self.ledger.channel, self.pad_shape, self.pad_root, self.ledger.constraints
@@ -154,16 +193,17 @@ class SegmentVerifier:
             opening.verify_columns(self.ledger, self.backend, pending, positions[name], name)
         columns = opening.receive_columns(self.ledger, self.pad_root, code.rows, code.log_domain, pad_positions, "pads")
         pad_commitment.verify_columns(self.backend, pads, columns, pad_positions)
+        pad_commitment.verify_sum(self.backend, pads, self.ledger.public_values())
 
 
 def verify_segment(
-    public: SegmentPublic, source: Source, backend: Backend, initial: Weights | None, *, finish_stream: bool = True
+    public: SegmentPublic, source: Source, backend: Backend, initial: Initial | None, *, finish_stream: bool = True
 ) -> SegmentLink:
     """Check one segment's proof. Raises Rejected or MalformedProof. That the values of the data which it uses are those of the
     committed dataset is proven by the data proof alone, about the link that is returned.
 
     Args:
-        initial: the expanded initial weights when the segment starts from the public seed, else None.
+        initial: the initial weights when the segment starts from the public seed, or what expands them; else None.
     """
     channel = VerifierChannel(Transcript(PROTOCOL, public.statement_bytes()), source)
     roots = {"w_out": bytes.fromhex(public.segment.w_out.root)}

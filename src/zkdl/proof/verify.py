@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -208,7 +209,7 @@ class _Sections:
     def _segment(self, segment: SegmentStatement, source: SectionReader) -> None:
         public = segment_public(self.run, _checked(self.run, segment), self.parameters)
         self._report(segment_report(public))
-        initial = initial_weights(self.run) if public.seeded else None
+        initial = partial(initial_weights, self.run) if public.seeded else None
         self.links.append(verify_segment(public, source, self.backend, initial))
 
 

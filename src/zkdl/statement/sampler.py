@@ -30,7 +30,7 @@ def permutation(sampler_seed: bytes, epoch: int, examples: int) -> NDArray[np.in
     """A permutation of 0..examples-1, (examples,) int64: stable argsort of 64-bit keys."""
     stream = hashlib.shake_256(_PERMUTATION_LABEL + sampler_seed + epoch.to_bytes(8, "little"))
     keys = np.frombuffer(stream.digest(8 * examples), dtype="<u8")
-    order = np.argsort(keys, kind="stable").astype(np.int64)
+    order = np.argsort(keys, kind="stable").astype(np.int64, copy=False)
     # Consecutive segments share an epoch; a cached array must not change under its other users.
     order.flags.writeable = False
     return order
