@@ -106,9 +106,8 @@ def test_estimate_agrees_with_the_proof(finished: Finished) -> None:
     assert "proof" in zkdl("estimate", finished.configuration).stdout
     answer = zkdl("estimate", finished.configuration, "--json", "--threads", 1, "--backend", "numpy").answer
     assert set(answer) == COMMON | {
-        "steps", "segments", "segment_steps", "train_s", "train_peak_bytes", "prove_s_per_step", "prove_s", "one_time_s", "peak_bytes",
-        "disk_bytes",
-        "proof_bytes", "soundness_bits", "run_bits",
+        "steps", "segments", "segment_steps", "train_s", "train_peak_bytes", "prove_s_per_step", "prove_s", "one_time_s",
+        "peak_bytes", "disk_bytes", "proof_bytes", "soundness_bits", "run_bits",
     }  # fmt: skip
     assert (answer["steps"], answer["segments"]) == (6, 2) and answer["soundness_bits"] >= 100
     assert answer["disk_bytes"] == 0
