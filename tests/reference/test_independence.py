@@ -56,4 +56,4 @@ def test_installed_package_loads_nothing_else(tmp_path: Path) -> None:
 def test_short() -> None:
     lengths = {path.name: len(path.read_text().splitlines()) for path in MODULES}
     assert max(lengths.values()) <= 300, lengths
-    assert sum(lengths.values()) <= 2950, lengths
+    assert sum(lengths.values()) <= 2970, lengths
