@@ -90,7 +90,7 @@ def test_hole_07_formats_are_bound_to_the_roots(monkeypatch: pytest.MonkeyPatch)
     public, proof = tiny.prove(*tiny.witness())
     done = replace(tiny, segment=public.segment)
     other = _reinterpreted(done)
-    assert replayed(done, proof) == "" and replayed(other, proof) == "RELATIONS"
+    assert replayed(done, proof) == "" and replayed(other, proof) == "MERKLE"
 
     def roots_only(self: SegmentPublic) -> bytes:
         return f"{self.run.data_root} {self.segment.w_in.root} {self.segment.w_out.root}".encode()
@@ -112,7 +112,7 @@ def test_hole_07_every_format_is_bound(field: str) -> None:
     changed = replace(tiny.run.format, **{field: getattr(tiny.run.format, field) + 1})
     with pytest.raises(Rejected) as caught:
         tiny.verify(replace(public, run=replace(public.run, format=changed)), proof)
-    assert caught.value.code == "RELATIONS"
+    assert caught.value.code == "MERKLE"
 
 
 def _without_position(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_hole_08_position_in_the_run_is_bound(monkeypatch: pytest.MonkeyPatch) -
     )
     witness, out = second.witness(restart)
     assert not out.equal(second.witness()[1])
-    assert replay() == ("", "RELATIONS")
+    assert replay() == ("", "MERKLE")
     assert answer(second, witness, out).code == "RELATIONS"
     _without_position(monkeypatch)
     assert accepted(second, witness, out)
@@ -280,4 +280,4 @@ def test_hole_10_scales_stay_in_the_declared_interval() -> None:
     changed = Scales((fa[0], fa[1] - 1, *fa[2:]), fg)
     with pytest.raises(Rejected) as caught:
         tiny.verify(replace(public, segment=replace(public.segment, scales=changed)), proof)
-    assert caught.value.code == "RELATIONS"
+    assert caught.value.code == "MERKLE"
