@@ -14,7 +14,7 @@ from zkdl.backend.base import Backend
 from zkdl.backend.scratch import IN_MEMORY, Storage
 from zkdl.commitment.parameters import ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment, commit_dataset, commit_weights
-from zkdl.errors import MalformedProof, Rejected, ResourceError, UsageError
+from zkdl.errors import DeviceError, MalformedProof, Rejected, ResourceError, UsageError
 from zkdl.figures import BEFORE, PhaseClock, write_proving
 from zkdl.openings import Openings
 from zkdl.progress import Progress, ProofProgress, quiet
@@ -30,7 +30,7 @@ from zkdl.statement.initialisation import initial_weights
 from zkdl.statement.run import RunStatement
 from zkdl.statement.segment import SegmentStatement
 from zkdl.statement.weights import Weights
-from zkdl.workers import share_out
+from zkdl.workers import Sharing
 
 VALUES_PER_LEAF = 16  # values of the dataset that are opened in the time of one looked-up value
 
@@ -146,7 +146,7 @@ class SectionProver:
         dataset = dataset.tree_only()
 
         def prove_one(prover: SectionProver, name: str) -> None:
-            with prover._remembered(name, shown.section(name)) as report:
+            with prover._remembered(name, sharing.watched(shown.section(name))) as report:
                 if name == "initial":
                     prover._initial(report)
                 else:
@@ -154,7 +154,8 @@ class SectionProver:
             shown.finish(name)
 
         provers = [self, *(replace(self, backend=backend, more=()) for backend in self.more)]
-        share_out(provers, [name for name in missing if name not in ("data", "dataset")], prove_one)
+        sharing = Sharing(provers)
+        sharing.run([name for name in missing if name not in ("data", "dataset")], prove_one)
         for prover in provers:
             prover._before = None
         if "dataset" in missing:
@@ -173,6 +174,13 @@ class SectionProver:
 
     def _same(self, root: bytes, stated: str, file: str) -> None:
         if root.hex() != stated:
+            if self.backend.local is not self.backend:
+                raise DeviceError(
+                    "the GPU computed another root than the run has",
+                    code="DEVICE_WRONG",
+                    hint="Test it with zkdl doctor --device cuda; if --device cpu refuses too, restore the run directory",
+                    file=str(self.directory.path / file),
+                )
             raise UsageError(
                 "this is not what the run committed to",
                 code="RUN_DAMAGED",

@@ -227,8 +227,8 @@ class Session:
             max_memory: bytes; what needs more goes to disk. None for most of what this machine has.
             max_time: seconds that the missing sections may take by the forecast; None for any.
             scratch: folder for that, on a disk; None for the run directory.
-            more: backends, each with a device of its own, that prove segments at the same time. Where the proof needs the
-                disk only the session's own backend works.
+            more: backends, each with a device of its own, that prove segments at the same time. As many of them work
+                as the memory has room for; where the proof needs the disk none does.
         Raises: ResourceError(MEMORY, TIME, BUDGET, DISK_FULL, DEVICE_MEMORY), DeviceError, UsageError when no milestone
             has been reached.
         """
@@ -247,12 +247,18 @@ class Session:
                 with plan.storage(scratch or self.directory.path) as storage:
                     prover = SectionProver(
                         self.directory, run, parameters, self.backend, openings, sets, storage,
-                        more if storage.scratch is None else (),
+                        self._beside(more, plan, max_memory),
                     )  # fmt: skip
                     prover.prove(segments, names, progress)
             with disk_errors(output):
                 write_container(output, run, segments, list(zip(names, files, strict=True)))
             progress("done", 1.0)
+
+    @staticmethod
+    def _beside(more: Sequence[Backend], plan: MemoryPlan, max_memory: int | None) -> Sequence[Backend]:
+        """As many of the other backends as the memory has room for: each holds a segment of its own."""
+        limit = machine_bytes() if max_memory is None else max_memory
+        return () if plan.disk_bytes else more[: max(0, limit // max(1, plan.memory_bytes) - 1)]
 
     def _check_time(
         self, segments: list[SegmentStatement], files: list[Path], max_memory: int | None, max_time: float

@@ -6,40 +6,63 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Worker = TypeVar("Worker")
 Piece = TypeVar("Piece")
+Report = Callable[[str, float], None]
 
 
-def share_out(workers: Sequence[Worker], pieces: Iterable[Piece], work: Callable[[Worker, Piece], None]) -> None:
-    """Call work(worker, piece) for every piece; a worker takes the next one when it is free.
+class Interrupted(Exception):
+    """Raised inside a piece of work when the main thread was interrupted; it leaves the worker's thread and no more."""
 
-    One worker works in the calling thread. After the first exception, or an interrupt, no piece is begun any more; the
-    exception is raised when all pieces that were begun have ended.
-    """
-    if len(workers) == 1:
+
+class Sharing(Generic[Worker]):
+    """One thread per worker; a single worker works in the calling thread."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+        self._stopped, self._interrupted = Event(), Event()
+
+    def watched(self, report: Report) -> Report:
+        """A progress callback that ends its piece of work, at the next call, when the main thread was interrupted."""
+
+        def watch(phase: str, done: float) -> None:
+            if self._interrupted.is_set():
+                raise Interrupted
+            report(phase, done)
+
+        return watch
+
+    def run(self, pieces: Iterable[Piece], work: Callable[[Worker, Piece], None]) -> None:
+        """Call work(worker, piece) for every piece; a worker takes the next one when it is free.
+
+        After the first exception no piece is begun any more; it is raised when the pieces that were begun have ended.
+        """
+        if len(self._workers) == 1:
+            for piece in pieces:
+                work(self._workers[0], piece)
+            return
+        waiting: SimpleQueue[Piece] = SimpleQueue()
         for piece in pieces:
-            work(workers[0], piece)
-        return
-    waiting: SimpleQueue[Piece] = SimpleQueue()
-    for piece in pieces:
-        waiting.put(piece)
-    stopped = Event()
+            waiting.put(piece)
 
-    def run(worker: Worker) -> None:
-        while not stopped.is_set():
+        def take(worker: Worker) -> None:
+            while not self._stopped.is_set():
+                try:
+                    piece = waiting.get_nowait()
+                except Empty:
+                    return
+                work(worker, piece)
+
+        with ThreadPoolExecutor(len(self._workers), thread_name_prefix="zkdl-device") as pool:
+            futures = [pool.submit(take, worker) for worker in self._workers]
             try:
-                piece = waiting.get_nowait()
-            except Empty:
-                return
-            work(worker, piece)
-
-    with ThreadPoolExecutor(len(workers), thread_name_prefix="zkdl-device") as pool:
-        futures = [pool.submit(run, worker) for worker in workers]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            stopped.set()
-    for future in futures:
-        future.result()
+                wait(futures, return_when=FIRST_EXCEPTION)
+            except BaseException:
+                self._interrupted.set()
+                raise
+            finally:
+                self._stopped.set()
+        for future in futures:
+            future.result()

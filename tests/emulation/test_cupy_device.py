@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -32,6 +31,14 @@ class OutOfMemoryError(MemoryError):
     pass
 
 
+class NullStream:
+    ptr = 0
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 class StandIn(ModuleType):
     """What `cupy_device` uses of CuPy 14."""
 
@@ -43,6 +50,8 @@ class StandIn(ModuleType):
         runtime = SimpleNamespace(
             CUDARuntimeError=CUDARuntimeError,
             getDeviceCount=self._count,
+            getDevice=lambda: self.current,
+            setDevice=self._set_device,
             getDeviceProperties=lambda index: {"name": b"Stand-in", "multiProcessorCount": 2},
             memGetInfo=lambda: (1 << 20, 1 << 21),
             memcpy=self._memcpy,
@@ -52,21 +61,19 @@ class StandIn(ModuleType):
             runtime=runtime,
             driver=SimpleNamespace(CUDADriverError=type("CUDADriverError", (RuntimeError,), {})),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-            Device=self._device,
             MemoryPool=lambda: self,
-            get_current_stream=lambda: SimpleNamespace(ptr=0),
+            Stream=SimpleNamespace(null=NullStream()),
         )
-        self.limit = 0
+        self.limit, self.current = 0, -1
 
     def _count(self) -> int:
         if self.fail == "driver":
             raise CUDARuntimeError("cudaErrorInsufficientDriver")
         return self.devices
 
-    @contextmanager
-    def _device(self, index: int) -> Any:
+    def _set_device(self, index: int) -> None:
+        self.current = index
         self.used.append(index)
-        yield
 
     def _memcpy(self, to: int, place: int, size: int, kind: int) -> None:
         if self.fail == "copy":
@@ -195,8 +202,9 @@ def test_auto_takes_a_gpu_if_there_is_one(cupy: StandIn, monkeypatch: pytest.Mon
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     assert get_prover_backend("auto").name == "cuda"
     assert get_prover_backend("cpu").name != "cuda"
-    cupy.devices = 0
-    assert get_prover_backend("auto").name != "cuda"
+    for fail in ("driver", "nvrtc"):
+        cupy.fail = fail
+        assert get_prover_backend("auto").name != "cuda"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert get_prover_backend("auto").name == "numpy"
 
@@ -230,9 +238,19 @@ def test_the_names_that_are_used_exist_in_cupy() -> None:
     for place, names in (
         (
             cuda.runtime,
-            ("memcpy", "memcpyAsync", "memGetInfo", "getDeviceProperties", "getDeviceCount", "CUDARuntimeError"),
+            (
+                "memcpy",
+                "memcpyAsync",
+                "memGetInfo",
+                "getDeviceProperties",
+                "getDeviceCount",
+                "getDevice",
+                "setDevice",
+                "CUDARuntimeError",
+            ),
         ),
-        (cuda, ("Device", "MemoryPool", "get_current_stream")),
+        (cuda, ("MemoryPool", "Stream")),
+        (cuda.Stream, ("null",)),
         (cuda.driver, ("CUDADriverError",)),
         (cuda.memory, ("OutOfMemoryError",)),
         (cuda.MemoryPool, ("malloc", "set_limit", "used_bytes", "total_bytes")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from zkdl.backend.device_backend import DeviceBackend
 from zkdl.backend.device_codes import Transforms
 from zkdl.backend.select import get_backend
 from zkdl.datasets import digits
-from zkdl.errors import ResourceError
+from zkdl.errors import DeviceError, ResourceError, ZkError
 from zkdl.openings import Openings
 from zkdl.proof.plan import longest_on_device, on_device
 from zkdl.proof.public import segment_public
@@ -88,6 +88,44 @@ def test_a_failing_device_stops_the_others_and_keeps_what_is_finished(
     assert "data.bin" in kept and "dataset-3.bin" not in kept
     Session(RunDirectory.open(run), get_backend()).prove(tmp_path / "run.zkproof")
     verify(tmp_path / "run.zkproof")
+
+
+class Wrong(EmulatedDevice):
+    """From launch number `after` of a kernel on, what it reads is not what was written."""
+
+    kernel, after = "zkdl_leaf_round", 1
+
+    def launch(self, kernel: str, grid: tuple[int, int], block: int, arguments: Sequence[int]) -> None:
+        if kernel == self.kernel and self.launched[kernel] >= self.after:
+            *most, lam, high, low, low_count, count, partial = arguments
+            arguments = [*most, lam ^ 1, high, low, low_count, count, partial]
+        super().launch(kernel, grid, block, arguments)
+
+
+@pytest.mark.parametrize(("kept", "code"), [("segment-*", "DEVICE_WRONG"), ("data.bin", "RUN_DAMAGED")])
+def test_false_proofs_of_a_wrong_device_are_kept_from_everybody(
+    kept: str, code: str, run: Path, library: ctypes.CDLL, tmp_path: Path
+) -> None:
+    """A certificate is not even stored; a false segment is found when its link is made again, before the container."""
+    Session(RunDirectory.open(run), get_backend()).prove(tmp_path / "right.zkproof")
+    for path in set((run / "sections").glob("*")) - set((run / "sections").glob(kept)):
+        path.unlink()
+    with pytest.raises(ZkError) as caught:
+        Session(RunDirectory.open(run), on(Wrong(library), 1 << 10, 1 << 20)).prove(tmp_path / "wrong.zkproof")
+    assert caught.value.code == code
+    assert not (tmp_path / "wrong.zkproof").exists()
+    assert (run / "sections" / "data.bin").exists() == (kept == "data.bin")
+
+
+def test_another_root_than_the_run_has(run: Path, library: ctypes.CDLL, tmp_path: Path) -> None:
+    class Forgetful(EmulatedDevice):
+        def launch(self, kernel: str, grid: tuple[int, int], block: int, arguments: Sequence[int]) -> None:
+            if kernel != "zkdl_hash_columns":
+                super().launch(kernel, grid, block, arguments)
+
+    with pytest.raises(DeviceError) as caught:
+        proven(run, tmp_path, on(Forgetful(library), 1 << 10, 1 << 20))
+    assert caught.value.code == "DEVICE_WRONG"
 
 
 def test_memory_of_the_device_within_plan_and_limit(run: Path, library: ctypes.CDLL, tmp_path: Path) -> None:

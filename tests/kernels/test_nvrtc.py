@@ -59,7 +59,9 @@ def _build(nvrtc: ctypes.CDLL, source: bytes, names: list[str], architecture: st
         (ctypes.c_char_p * count)(*(name.encode() for name in names)),
     )
     assert status == 0
-    options = [*(option.encode() for option in OPTIONS), f"-arch={architecture}".encode()]
+    # What CuPy adds.
+    options = [*(option.encode() for option in OPTIONS), b"-ftz=true", b"--device-as-default-execution-space"]
+    options.append(f"-arch={architecture}".encode())
     status = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
     size = ctypes.c_size_t()
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -81,10 +82,14 @@ def check_memory(done: dict[str, Any]) -> None:
     ids=["constants", "elements"],
 )
 def test_forecast_of_a_proof(values: dict[str, object]) -> None:
+    started = time.perf_counter()
     done = prove(values)
+    whole = time.perf_counter() - started
     forecast = done["forecast"]
     expected = forecast["prove_s"] + forecast["one_time_s"]
-    assert expected / FACTOR < done["seconds"] < expected * FACTOR
+    # The forecast counts how long a command takes to start, `seconds` does not.
+    assert done["seconds"] < expected * FACTOR
+    assert expected / FACTOR < whole
     check_memory(done)
     assert forecast["proof_bytes"] / 1.3 < done["bytes"] < forecast["proof_bytes"] * 1.3
 

@@ -30,9 +30,9 @@ def _cupy() -> Any:
     """The module. Raises: DeviceError(DEVICE_CUPY)."""
     try:
         return import_module("cupy")
-    except ImportError as error:
+    except Exception as error:  # of CuPy that is not there, or that does not load
         raise DeviceError(
-            "proving on a GPU needs CuPy, which is not installed",
+            "proving on a GPU needs CuPy, which cannot be loaded",
             code="DEVICE_CUPY",
             hint="Install zkdl[cuda12] or zkdl[cuda13], as the driver says, or use --device cpu",
             reason=str(error),
@@ -93,7 +93,8 @@ class CupyDevice:
             free, _ = runtime.memGetInfo()
             self.name = f"cuda:{index}, {properties['name'].decode()}"
             self.blocks = BLOCKS_PER_PROCESSOR * int(properties["multiProcessorCount"])
-            self.limit = int(FREE_SHARE * free) if limit is None else limit
+            # CuPy takes 0 for no limit.
+            self.limit = max(1, int(FREE_SHARE * free) if limit is None else limit)
             self._pool = self._cupy.cuda.MemoryPool()
             self._pool.set_limit(size=self.limit)
         self._module = self._compiled()
@@ -103,7 +104,7 @@ class CupyDevice:
         """Raises: DeviceError(DEVICE_KERNELS)."""
         source = kernel_source()
         try:
-            with self._cupy.cuda.Device(self.index):
+            with self._used("compile"):
                 module = self._cupy.RawModule(code=source, options=OPTIONS)
                 module.compile()
         except Exception as error:  # of NVRTC, of its library that is missing, of the loader
@@ -118,10 +119,15 @@ class CupyDevice:
 
     @contextmanager
     def _used(self, work: str) -> Iterator[None]:
-        """This GPU is the thread's current one inside. Raises: DeviceError(DEVICE_FAILED)."""
+        """This GPU and its default stream are the thread's inside. Raises: DeviceError(DEVICE_FAILED).
+
+        The GPU stays current: going back to number 0 would begin a context there.
+        """
         cuda = self._cupy.cuda
         try:
-            with cuda.Device(self.index):
+            if cuda.runtime.getDevice() != self.index:
+                cuda.runtime.setDevice(self.index)
+            with cuda.Stream.null:
                 yield
         except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
             raise DeviceError(
@@ -150,12 +156,14 @@ class CupyDevice:
     @property
     def used_bytes(self) -> int:
         """In arrays now."""
-        return int(self._pool.used_bytes())
+        with self._used("count"):
+            return int(self._pool.used_bytes())
 
     @property
     def held_bytes(self) -> int:
         """In the pool: the most that was ever in use, and what lies between."""
-        return int(self._pool.total_bytes())
+        with self._used("count"):
+            return int(self._pool.total_bytes())
 
     def write(self, memory: Memory, offset: int, values: NDArray[Any]) -> None:
         with self._used("write"):
@@ -168,7 +176,7 @@ class CupyDevice:
     def copy(self, target: Memory, target_offset: int, source: Memory, offset: int, size: int) -> None:
         to, place = target.address + target_offset, source.address + offset
         with self._used("copy"):
-            self._runtime.memcpyAsync(to, place, size, ON_DEVICE, self._cupy.cuda.get_current_stream().ptr)
+            self._runtime.memcpyAsync(to, place, size, ON_DEVICE, self._cupy.cuda.Stream.null.ptr)
 
     def launch(self, kernel: str, grid: tuple[int, int], block: int, arguments: Sequence[int]) -> None:
         with self._used(kernel):

@@ -140,7 +140,9 @@ class DeviceArray:
         _put(target, values)
 
     def _rows(self, indices: NDArray[np.int64]) -> DeviceArray:
-        words = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize // 8
+        words, odd = divmod(int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize, 8)
+        if odd or (indices.size and not 0 <= int(indices.min()) <= int(indices.max()) < len(self)):
+            raise IndexError("rows are of whole words, and indices of rows that exist")
         out = DeviceArray.empty(self.device, (len(indices), *self.shape[1:]), self.dtype)
         if out.size:
             where = DeviceArray.of(self.device, np.ascontiguousarray(indices, dtype=np.int64))

@@ -31,6 +31,8 @@ class Residents:
     """Copies on a device of host arrays, found by address: a view of such an array is a view of its copy."""
 
     def __init__(self, device: Device, arrays: Sequence[NDArray[Any]]) -> None:
+        if not all(array.flags.c_contiguous for array in arrays):
+            raise TypeError("a resident array is C-contiguous")
         self._kept = [(array, DeviceArray.of(device, array)) for array in arrays]
 
     def find(self, values: NDArray[Any]) -> DeviceArray | None:
@@ -330,7 +332,7 @@ class DeviceBackend:
         return self._both(launches.leaf_table(leaves, level, points, len(bound), entries))
 
     def _bound(self, bound: ExtensionArray) -> DeviceArray:
-        return DeviceArray.of(self.device, bound if len(bound) else np.zeros((1, 2), dtype=np.uint64))
+        return self._placed(bound if len(bound) else np.zeros((1, 2), dtype=np.uint64))
 
     # Training and counting happen on the host.
 
@@ -382,8 +384,8 @@ class DeviceBackend:
     def encode_and_hash(self, rows: Integers, random: FieldArray, salts: Digests) -> Digests:
         checks.require_array("salts", salts, checks.BYTE_TYPE, ndim=2)
         checks.require_code(rows, random, len(salts))
-        if not self._is_here(rows, random) and not self._is_large(len(rows) * len(salts)):
-            return self.host.encode_and_hash(rows, random, to_host(salts))
+        if not len(rows) or (not self._is_here(rows, random) and not self._is_large(len(rows) * len(salts))):
+            return self.host.encode_and_hash(to_host(cast(Any, rows)), to_host(random), to_host(salts))
         blocks = self._transforms.blocks(self._resident(rows), random, len(salts))
         out = self._transforms.hashed(blocks, len(rows), self._placed(salts), 0)
         return cast(Digests, self._settled(out))

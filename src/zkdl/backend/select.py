@@ -6,6 +6,7 @@ A prover may use a GPU as well: `get_prover_backend`. Verifiers never do.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 
 from zkdl.backend.base import Backend
@@ -59,7 +60,7 @@ def get_prover_backend(
     """The backend of a prover.
 
     Args:
-        device: "cpu"; "cuda" or "cuda:1", that GPU; "auto", the first GPU if there is one that CUDA can use.
+        device: "cpu"; "cuda" or "cuda:1", that GPU; "auto", the first GPU if it can be used.
         name, threads: of the backend on the host, as of `get_backend`.
         device_memory: bytes of a GPU that may be used; None for most of what is free.
     Raises:
@@ -73,23 +74,18 @@ def get_prover_backend(
             code="DEVICE_UNKNOWN",
             hint="Choose auto, cpu, cuda, or cuda:N for the GPU with number N",
         )
-    if device == CPU or (device == AUTO and not _has_gpu()):
+    if device == CPU or (device == AUTO and importlib.util.find_spec("cupy") is None):
         return host
     from zkdl.backend.cupy_device import CupyDevice
     from zkdl.backend.device_backend import DeviceBackend
 
-    return DeviceBackend(CupyDevice(int(number or 0), device_memory), host)
-
-
-def _has_gpu() -> bool:
-    if importlib.util.find_spec("cupy") is None:
-        return False
-    from zkdl.backend.cupy_device import count_devices
-
     try:
-        return count_devices() > 0
-    except DeviceError:
-        return False
+        return DeviceBackend(CupyDevice(int(number or 0), device_memory), host)
+    except DeviceError as error:
+        if device != AUTO:
+            raise
+        logging.getLogger("zkdl").warning("no GPU is used: %s", error)
+        return host
 
 
 def describe(backend: Backend) -> str:

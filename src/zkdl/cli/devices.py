@@ -13,6 +13,7 @@ from zkdl.backend.select import AUTO, CUDA, describe, get_prover_backend
 from zkdl.cli.output import Output
 from zkdl.errors import UsageError
 
+LEAST_DEVICE_BYTES = 64 << 20
 Command = Callable[..., Any]
 
 
@@ -44,10 +45,15 @@ def chosen_backends(
     if devices is not None:
         if device not in (AUTO, CUDA):
             raise UsageError("--devices and --device exclude each other", code="USAGE", hint="Give one of them")
-        names = [f"{CUDA}:{number.strip()}" for number in devices.split(",")]
+        numbers = [number.strip() for number in devices.split(",")]
+        names = [f"{CUDA}:{int(number) if number.isdecimal() else number}" for number in numbers]
         if len(set(names)) < len(names):
             raise UsageError("a GPU is named twice", code="USAGE", hint="Give every number once", devices=devices)
     limit = None if device_memory is None else parse_bytes(device_memory, "device_memory")
+    if limit is not None and limit < LEAST_DEVICE_BYTES:
+        raise UsageError(
+            "no proof fits into so little memory", code="USAGE", hint="Give at least 64MiB", limit=device_memory
+        )
     found = [get_prover_backend(name, backend, threads, limit) for name in names]
     output.say("device: " + "; ".join(describe(each) for each in found))
     return found

@@ -343,11 +343,12 @@ def estimate(
     """Forecast the proof of a whole run cut into segments of `segment_steps` steps.
 
     Args:
+        backend: times are those of its processor, also where a device would prove.
         max_memory: bytes the proofs may take; None for most of what this machine has.
     Raises NotProvable(TOO_LARGE) for a run that no verifier accepts.
     """
     check_provable(run, segment_steps)
-    backend = backend or get_backend(None, threads)
+    backend = (backend or get_backend(None, threads)).local
     parameters = parameters or PARAMETER_SETS[run.parameter_set]
     check_multiplicities(run, segment_steps, parameters)
     steps = min(segment_steps, run.steps)

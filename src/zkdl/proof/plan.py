@@ -182,7 +182,7 @@ def on_device(public: SegmentPublic, code_bytes: int = CODE_BYTES) -> int:
     tree_bytes = ON_DEVICE_BYTES_PER_LEAF * layout.leaves.leaves + looked_up
     # Activations and weights of both directions at every step, and what the first round of their sumcheck makes of them.
     folds = 6 * 16 * sum(run.widths) << layout.log_steps
-    return int(FRAGMENTED * (columns + max(tree_bytes, folds) + 3 * code_bytes))
+    return int(FRAGMENTED * (columns + max(tree_bytes, folds) + 3 * max(code_bytes, 64 * code.domain)))
 
 
 def longest_on_device(

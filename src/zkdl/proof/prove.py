@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from zkdl.commitment.ligero import Committed
 from zkdl.commitment.link import commit_link
 from zkdl.commitment.parameters import PARAMETER_SETS, ParameterSet
 from zkdl.commitment.stored import DatasetCommitment, WeightsCommitment
-from zkdl.errors import InternalError, Rejected, UsageError
+from zkdl.errors import DeviceError, InternalError, MalformedProof, Rejected, UsageError
 from zkdl.hiding.entropy import Entropy
 from zkdl.proof import certificate, data_proof
 from zkdl.proof.certificate import CertificateLayout
@@ -79,7 +80,33 @@ def _prove_certificate(
     about = run.canonical()
     # Sizes included: under other sizes the challenges differ, and the same pads would then hide two values each.
     entropy = Entropy(secret, _context(protocol, layout.statement(about), target.root))
-    return certificate.prove(backend, protocol, about, layout, target, entropy, progress, storage)
+    proof = certificate.prove(backend, protocol, about, layout, target, entropy, progress, storage)
+    with _checked(backend) as local:
+        if local is not None:
+            certificate.verify(local, protocol, about, layout, target.root, io.BytesIO(proof))
+    return proof
+
+
+@contextmanager
+def _checked(backend: Backend) -> Iterator[Backend | None]:
+    """Inside, a proof that a device has made is verified by the backend that this yields, before anybody gets it.
+
+    A device that computed one wrong value would send messages which, beside those of a right proof under the same pads, show
+    what the pads hide. Segments are verified when their links are made again. Raises: DeviceError(DEVICE_WRONG).
+    """
+    local = backend.local
+    if local is backend:
+        yield None
+        return
+    try:
+        yield local
+    except (Rejected, MalformedProof) as error:
+        raise DeviceError(
+            "the GPU computed a false proof, which was not stored",
+            code="DEVICE_WRONG",
+            hint="Test it with zkdl doctor --device cuda, or prove with --device cpu",
+            reason=str(error),
+        ) from error
 
 
 def prove_data_certificate(
@@ -258,4 +285,8 @@ def prove_data(
     # The roots bind the values and the dataset already, unless a caller passes others than were committed.
     values = [to_array(link.values) for link in links]
     entropy = Entropy(secret, _context(DATASET_PROTOCOL, statement, _digest([*values, dataset.committed.matrix])))
-    return data_proof.prove(backend, layout, links, dataset.committed, entropy, progress, storage)
+    proof = data_proof.prove(backend, layout, links, dataset.committed, entropy, progress, storage)
+    with _checked(backend) as local:
+        if local is not None:
+            data_proof.verify(local, layout, [link.public for link in links], io.BytesIO(proof))
+    return proof
