@@ -173,7 +173,7 @@ class VerifierLedger(Ledger):
     def later(self, compute: Callable[[], Ext]) -> Affine:
         """A public value that costs much: it stands as pad -1, -2, .. until `public_values` is asked for.
 
-        So a section that is no proof is refused for the price of its hashes, however large its statement is.
+        So bytes that do not open their roots are refused for the price of their hashes, however large the statement is.
         """
         self._public.append(compute)
         return Affine(ZERO, {-len(self._public): ONE})

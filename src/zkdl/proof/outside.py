@@ -44,9 +44,10 @@ def check_expected(header: Header, expect: Mapping[str, Any]) -> None:
         "complete": complete(run, segments),
         "every_example": every_example(run, segments),
     }
-    for key, value in expect.items():
+    for key in expect:
         if key not in found:
             raise UsageError("the expected statement names a field that does not exist", code="EXPECT_FIELD", field=key)
+    for key, value in expect.items():
         if not _matches(value, found[key]):
             raise Rejected("the proof is for another statement than expected", code="EXPECTED_STATEMENT", field=key)
 

@@ -274,7 +274,7 @@ def verify(
             raise VersionError(message, code="PARAMETER_SET", name=name[:80])
         parameters = parameter_sets[name]
         check_statement(header)
-        if expect is not None:
+        if expect:
             check_expected(header, expect)
             checked.append("expected")
         check_length(stream, header)

@@ -72,7 +72,7 @@ class Session:
     def later(self, compute: Callable[[], K]) -> Hidden:
         """A public value that costs much: it stands as pad -1, -2, .. until the columns are known to belong to their roots.
 
-        So a file that is no proof is refused for the price of its hashes, however large its statement is.
+        So bytes that do not open their roots are refused for the price of their hashes, however large the statement is.
         """
         self.public.append(compute)
         return Hidden(K(0), {-len(self.public): ONE})

@@ -229,7 +229,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def read_expected(path: str) -> dict[str, Any]:
-    with open(path, "rb") as file:
+    with open(path, encoding="utf-8") as file:
         wanted = json.load(file)
     if not isinstance(wanted, dict) or set(wanted) - {*get_type_hints(Run), COMPLETE, EVERY_EXAMPLE}:
         raise InputError(f"{path} holds something else than fields of a run statement")
