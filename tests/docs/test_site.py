@@ -14,21 +14,22 @@ from tests.docs.pages import ROOT
 pytest.importorskip("mkdocs", reason="the extra [docs] is not installed")
 
 
-def _hook() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("site_hook", ROOT / "tools" / "site.py")
+def _tool(name: str) -> ModuleType:
+    """A module of `tools/`, under a name that hides no other module."""
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _hook() -> ModuleType:
+    return _tool("site")
 
 
 def _extension() -> ModuleType:
     pytest.importorskip("griffe", reason="the extra [docs] is not installed")
-    spec = importlib.util.spec_from_file_location("docstrings", ROOT / "tools" / "docstrings.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _tool("docstrings")
 
 
 def test_arguments_that_share_a_line() -> None:

@@ -38,7 +38,7 @@ def check_chain(run: RunStatement, segments: Sequence[SegmentStatement]) -> None
 
 def complete(run: RunStatement, segments: Sequence[SegmentStatement]) -> bool:
     """Whether all planned steps are in the chain."""
-    return segments[0].first_step == 0 and segments[-1].first_step + segments[-1].steps == run.steps
+    return segments[0].first_step == 0 and segments[-1].end_step == run.steps
 
 
 def every_example(run: RunStatement, segments: Sequence[SegmentStatement]) -> bool:
@@ -48,5 +48,5 @@ def every_example(run: RunStatement, segments: Sequence[SegmentStatement]) -> bo
     """
     per_epoch = steps_per_epoch(run)
     epoch = -(-segments[0].first_step // per_epoch)
-    whole = (epoch + 1) * per_epoch <= segments[-1].first_step + segments[-1].steps
+    whole = (epoch + 1) * per_epoch <= segments[-1].end_step
     return whole and per_epoch * run.batch >= run.examples
