@@ -30,7 +30,7 @@ from zkdl.progress import quiet as quiet
 from zkdl.proof.estimate import Estimate, estimate, planned_memory
 from zkdl.proof.format import container_digest, section_names, write_container
 from zkdl.proof.multiplicities import check_multiplicities
-from zkdl.proof.plan import MemoryPlan, machine_bytes
+from zkdl.proof.plan import MemoryPlan, allowed_bytes
 from zkdl.proof.revealed import PROOF_FIELD, STATEMENT_FIELD
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.publishing import DATA_BUDGET, milestones, publishable
@@ -204,7 +204,7 @@ class Session:
     def plan(self, max_memory: int | None = None) -> MemoryPlan:
         """What goes to disk while this run is proven. Raises: ResourceError(MEMORY)."""
         run, segment_steps = self.directory.read_statement()
-        limit = machine_bytes() if max_memory is None else max_memory
+        limit = allowed_bytes(max_memory)
         parameters = self._parameters(run)
         plan = planned_memory(run, segment_steps, limit, scales=self._scales(), parameters=parameters)
         if plan.memory_bytes > limit:
@@ -257,7 +257,7 @@ class Session:
     @staticmethod
     def _beside(more: Sequence[Backend], plan: MemoryPlan, max_memory: int | None) -> Sequence[Backend]:
         """As many of the other backends as the memory has room for: each holds a segment of its own."""
-        limit = machine_bytes() if max_memory is None else max_memory
+        limit = allowed_bytes(max_memory)
         return () if plan.disk_bytes else more[: max(0, limit // max(1, plan.memory_bytes) - 1)]
 
     def _check_time(

@@ -25,7 +25,7 @@ from zkdl.backend.select import get_backend
 from zkdl.commitment.parameters import PARAMETER_SETS, CodeShape, ParameterSet, opening_bytes
 from zkdl.proof.data_proof import data_proof_layout
 from zkdl.proof.multiplicities import check_multiplicities
-from zkdl.proof.plan import INTERPRETER_BYTES, MemoryPlan, machine_bytes, memory_plan, training_bytes
+from zkdl.proof.plan import INTERPRETER_BYTES, MemoryPlan, allowed_bytes, memory_plan, training_bytes
 from zkdl.proof.public import SegmentPublic, segment_public
 from zkdl.proof.run_certificates import data_certificate_layout
 from zkdl.proof.security import data_proof_report, run_error_bits, segment_report
@@ -356,7 +356,7 @@ def estimate(
     public = segment_public(run, planned_segment(run, steps, scales), parameters)
     certificate = data_certificate_layout(run, parameters)
     data_proof = data_proof_layout(run, segments, parameters)
-    limit = machine_bytes() if max_memory is None else max_memory
+    limit = allowed_bytes(max_memory)
     plan = memory_plan(run, public, segments, limit, parameters)
     peak, certificate_peak = plan.memory_bytes, plan.sections["data"].memory
     leaves, log_domain = public.layout.leaves.leaves, public.layout.code.log_domain

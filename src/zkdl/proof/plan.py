@@ -121,6 +121,11 @@ def training_bytes(run: RunStatement) -> int:
     return int(TRAINER_BYTES + max(DATA_WRITTEN * data, steps))
 
 
+def allowed_bytes(max_memory: int | None) -> int:
+    """What proofs may take: the user's limit, or most of what this machine has."""
+    return machine_bytes() if max_memory is None else max_memory
+
+
 def code_bytes(code: CodeShape, level: Level) -> int:
     """What a commitment holds besides its matrix."""
     whole = 8 * code.rows * code.domain
